@@ -1,0 +1,106 @@
+"""A trained model as a folder: `weights.safetensors` and `model.json`. Nothing in it is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file
+
+from model.data.codec import Codec, CodecState
+from model.data.layout import TableLayout
+from model.diffusion.denoiser import Denoiser
+from model.files import write_bytes, write_tensors
+from model.spec.base import Spec
+from model.spec.config import NetworkConfig, TrainingConfig
+from model.spec.errors import CheckpointError
+from model.spec.schema import Schema
+from model.training_run import TrainingSummary, dimensions_of
+
+WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
+SMALL_COUNT = 11  # a smaller number of patients is not stored
+
+
+class LabelJoint(Spec):
+    """Training counts of every combination of labels, flattened in C order; counts of 1 to 10 are stored as 5."""
+
+    shape: tuple[int, ...]
+    counts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, table: npt.NDArray[np.int64]) -> LabelJoint:
+        """From a table of exact counts, (C_1, ..., C_K)."""
+        banded = np.where((table > 0) & (table < SMALL_COUNT), SMALL_COUNT // 2, table)
+        return cls(shape=table.shape, counts=tuple(int(count) for count in banded.ravel()))
+
+    def table(self) -> npt.NDArray[np.int64]:
+        """(C_1, ..., C_K) counts, to plan a cohort with."""
+        return np.array(self.counts, dtype=np.int64).reshape(self.shape)
+
+
+class ModelDescription(Spec):
+    """Everything about a model but its weights."""
+
+    format_version: Literal[1] = 1
+    software_version: str
+    layout: TableLayout
+    codec: CodecState
+    network: NetworkConfig
+    training: TrainingConfig
+    summary: TrainingSummary
+    label_joint: LabelJoint
+    n_training_stays: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model in memory, ready to draw stays from."""
+
+    description: ModelDescription
+    codec: Codec
+    denoiser: Denoiser
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of the tables that it was trained on and makes."""
+        return self.codec.schema
+
+
+def save_model(description: ModelDescription, denoiser: Denoiser, folder: Path) -> None:
+    """Write a model into an existing folder."""
+    write_tensors(folder / WEIGHTS, dict(denoiser.named_parameters()))
+    write_bytes(folder / DESCRIPTION, description.model_dump_json(indent=1).encode())
+
+
+def load_model(folder: Path, device: torch.device) -> Model:
+    """Read a model from its folder; CheckpointError if a file is missing, altered or of an unknown format."""
+    description = read_description(folder)
+    codec = Codec(description.codec)
+    denoiser = Denoiser(
+        dimensions_of(codec, description.codec.data_schema.sequence_length),
+        description.network,
+        learnable_schedule=False,
+        generator=torch.Generator(),
+    )
+    try:
+        denoiser.load_state_dict(load_file(folder / WEIGHTS, device="cpu"), strict=True)
+    except Exception as error:
+        raise CheckpointError(
+            f"'{WEIGHTS}' cannot be read or does not fit the model: {type(error).__name__}"
+        ) from error
+    return Model(description, codec, denoiser.requires_grad_(False).eval().to(device))
+
+
+def read_description(folder: Path) -> ModelDescription:
+    """The description of the model in `folder`, without its weights."""
+    try:
+        return ModelDescription.model_validate_json((folder / DESCRIPTION).read_bytes())
+    except (OSError, ValidationError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"'{DESCRIPTION}' is missing or not of a known format") from error

@@ -1,0 +1,60 @@
+"""Where and how tensors are computed: device, threads, precision. Arguments, not hidden state."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import Literal
+
+import torch
+from torch import nn
+
+from model.spec.base import Spec
+from model.spec.errors import CDMTError
+
+BATCH_SIZE_CPU, BATCH_SIZE_GPU = 256, 4096
+WORTHWHILE_SPEEDUP = 1.2
+
+
+class Compute(Spec):
+    """What the operator asked for. `auto`: a GPU if there is one; the faster precision, as measured at first use."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    def torch_device(self) -> torch.device:
+        """The device to use; CDMTError if a GPU was asked for and there is none."""
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise CDMTError("device 'cuda' was asked for, but this machine has no usable GPU")
+        name = "cuda" if self.device != "cpu" and torch.cuda.is_available() else "cpu"
+        return torch.device(name)
+
+    def training_batch_size(self) -> int:
+        """Stays per optimiser step where the request leaves it open."""
+        return BATCH_SIZE_GPU if self.torch_device().type == "cuda" else BATCH_SIZE_CPU
+
+    def training_dtype(self) -> torch.dtype:
+        """Operands of the network's products in training: bfloat16 if that was asked for, or is faster here."""
+        if self.precision == "auto":
+            return torch.bfloat16 if bfloat16_is_faster(self.torch_device().type) else torch.float32
+        return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+
+
+@cache
+def bfloat16_is_faster(device: str) -> bool:
+    """Measure one GRU step forward and backward in both precisions: a processor's name does not tell."""
+    return _gru_seconds(device, bfloat16=False) > WORTHWHILE_SPEEDUP * _gru_seconds(device, bfloat16=True)
+
+
+def _gru_seconds(device: str, *, bfloat16: bool, repeats: int = 3) -> float:
+    gru = nn.GRU(128, 64, batch_first=True, bidirectional=True, device=device)
+    x = torch.zeros(128, 8, 128, device=device)
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        with torch.autocast(device, torch.bfloat16, enabled=bfloat16):
+            gru(x)[0].float().sum().backward()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - start)
+    return best

@@ -1,0 +1,227 @@
+"""Stays to the numbers that a network sees, and back."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from model.data.imputation import impute, impute_codes
+from model.data.stays import MISSING_CATEGORY, Stays
+from model.spec.base import Spec
+from model.spec.config import Missing
+from model.spec.schema import NumericalFeature, Schema
+
+MARK_CATEGORIES = ("missing", "measured")
+MEASURED = 1
+SHARED_BY = 11  # values that must lie on or beyond a stored bound: no single patient's extreme is kept
+
+Floats = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.int64]
+
+
+class NumericalState(Spec):
+    """What the training stays say about a numerical feature, in its unit.
+
+    `mean` is that of the observed values, which fills stays without any; `center` and `scale` are mean and standard
+    deviation of the filled values (scale 1 for a constant). Decoded values are kept within [`low`, `high`].
+    """
+
+    name: str
+    mean: float
+    center: float
+    scale: float
+    low: float
+    high: float
+
+
+class CategoricalState(Spec):
+    """What the training stays say about a categorical feature: its most frequent category, and if any is missing."""
+
+    name: str
+    mode: str
+    has_missing: bool
+
+
+class CodecState(Spec):
+    """All that a codec learned. It holds aggregates only: no value of a single patient, no count.
+
+    The range of a numerical feature runs from the 11th smallest to the 11th largest observed value; with fewer than
+    22 values it is the schema's bounds, and where there are none, mean +- 4 standard deviations.
+    """
+
+    data_schema: Schema
+    numerical: tuple[NumericalState, ...]
+    categorical: tuple[CategoricalState, ...]
+
+
+class Channel(NamedTuple):
+    """One categorical channel of the model; `missing_code` is the code of "missing" in a feature that has it."""
+
+    name: str
+    kind: Literal["feature", "mark", "label"]
+    categories: tuple[str, ...]
+    missing_code: int | None = None
+
+
+class Encoded(NamedTuple):
+    """Stays as the network sees them.
+
+    numerical    (n, L, M_n) float32, filled and z-scored
+    categorical  (n, L, M_ch) int64 codes, one column per channel
+    labels       (n, K) int64 codes
+    """
+
+    numerical: Floats
+    categorical: Codes
+    labels: Codes
+
+
+class Codec:
+    """Encodes stays for the network and decodes what it returns; knows only its `state`."""
+
+    def __init__(self, state: CodecState) -> None:
+        self.state = state
+        self.schema = state.data_schema
+        self.categorical_channels = _channels(state)
+        self._means = np.array([s.mean for s in state.numerical])
+        self._center = np.array([s.center for s in state.numerical], dtype=np.float32)
+        self._scale = np.array([s.scale for s in state.numerical], dtype=np.float32)
+        self._low = np.array([s.low for s in state.numerical], dtype=np.float32)
+        self._high = np.array([s.high for s in state.numerical], dtype=np.float32)
+        features = zip(self.schema.categorical, state.categorical, strict=True)
+        self._modes = np.array([feature.categories.index(s.mode) for feature, s in features], dtype=np.int64)
+
+    @classmethod
+    def fit(cls, stays: Stays, schema: Schema) -> Codec:
+        """Learn means, scales, ranges and missingness from training stays, at least one."""
+        means = _observed_means(stays.numerical)
+        filled = impute(stays.numerical, means)
+        numerical = [
+            _numerical_state(feature, stays.numerical[:, :, j], filled[:, :, j], float(means[j]))
+            for j, feature in enumerate(schema.numerical)
+        ]
+        categorical = [
+            _categorical_state(feature.name, feature.categories, stays.categorical[:, :, j])
+            for j, feature in enumerate(schema.categorical)
+        ]
+        return cls(CodecState(data_schema=schema, numerical=tuple(numerical), categorical=tuple(categorical)))
+
+    def fill(self, stays: Stays) -> Stays:
+        """The stays without missing values, by the rule that the training pipeline uses."""
+        return Stays(
+            numerical=impute(stays.numerical, self._means),
+            categorical=impute_codes(stays.categorical, self._modes),
+            labels=stays.labels,
+            patients=stays.patients,
+        )
+
+    def encode(self, stays: Stays) -> Encoded:
+        """Fill and scale the numbers; categories, then marks of what was measured, then labels at every step.
+
+        A missing category keeps its own code where training had missing ones, and is filled where it had none.
+        """
+        filled = self.fill(stays)
+        n, length = len(stays), stays.sequence_length
+        labels = np.broadcast_to(stays.labels[:, None, :], (n, length, stays.labels.shape[1]))
+        parts = (self._with_missing(stays, filled), stays.observed.astype(np.int64), labels)
+        scaled = (filled.numerical - self._center) / self._scale
+        return Encoded(scaled.astype(np.float32), np.concatenate(parts, axis=2), stays.labels.copy())
+
+    def _with_missing(self, stays: Stays, filled: Stays) -> Codes:
+        codes = filled.categorical.copy()
+        for j, channel in enumerate(self._feature_channels):
+            if channel.missing_code is not None:
+                own = stays.categorical[:, :, j]
+                codes[:, :, j] = np.where(own == MISSING_CATEGORY, channel.missing_code, own)
+        return codes
+
+    def decode(self, numerical: Floats, categorical: Codes, *, missing: Missing, labels: Codes | None = None) -> Stays:
+        """Stays from what the network made: numerical (n, L, M_n) scaled, categorical (n, L, M_ch) codes.
+
+        A value whose mark says "missing" is noise: it becomes NaN, and with `missing="imputed"` it is then filled
+        by the training pipeline's rule. Values are kept within the training range. Without `labels` (n, K), they
+        are read out of their channels by majority over time (the first category of a tie).
+        """
+        n_features, n_marks = len(self.schema.categorical), len(self.schema.numerical)
+        values = np.clip(numerical * self._scale + self._center, self._low, self._high).astype(np.float32)
+        measured = categorical[:, :, n_features : n_features + n_marks] == MEASURED
+        if labels is None:
+            labels = self._majority(categorical[:, :, n_features + n_marks :])
+        stays = Stays(
+            numerical=np.where(measured, values, np.float32(np.nan)),
+            categorical=self._without_missing(categorical[:, :, :n_features]),
+            labels=labels,
+        )
+        return self.fill(stays) if missing == "imputed" else stays
+
+    def _without_missing(self, codes: Codes) -> Codes:
+        out = codes.astype(np.int64, copy=True)
+        for j, channel in enumerate(self._feature_channels):
+            if channel.missing_code is not None:
+                out[:, :, j][out[:, :, j] == channel.missing_code] = MISSING_CATEGORY
+        return out
+
+    def _majority(self, codes: Codes) -> Codes:
+        out = np.empty((len(codes), codes.shape[2]), dtype=np.int64)
+        for k, label in enumerate(self.schema.labels):
+            votes = codes[:, :, k, None] == np.arange(len(label.categories))
+            out[:, k] = votes.sum(axis=1).argmax(axis=1)
+        return out
+
+    @property
+    def _feature_channels(self) -> tuple[Channel, ...]:
+        return self.categorical_channels[: len(self.schema.categorical)]
+
+
+def _channels(state: CodecState) -> tuple[Channel, ...]:
+    schema = state.data_schema
+    features = [_feature_channel(f.categories, s) for f, s in zip(schema.categorical, state.categorical, strict=True)]
+    marks = [Channel(f"{feature.name} measured", "mark", MARK_CATEGORIES) for feature in schema.numerical]
+    labels = [Channel(label.name, "label", label.categories) for label in schema.labels]
+    return (*features, *marks, *labels)
+
+
+def _feature_channel(categories: tuple[str, ...], state: CategoricalState) -> Channel:
+    if not state.has_missing:
+        return Channel(state.name, "feature", categories)
+    word = "missing"
+    while word in categories:
+        word = f"({word})"
+    return Channel(state.name, "feature", (*categories, word), missing_code=len(categories))
+
+
+def _observed_means(numerical: Floats) -> npt.NDArray[np.float64]:
+    """(M,) mean of the observed values; 0 for a feature that was never measured."""
+    observed = ~np.isnan(numerical)
+    sums = np.where(observed, numerical, 0).sum(axis=(0, 1), dtype=np.float64)
+    means: npt.NDArray[np.float64] = sums / np.maximum(observed.sum(axis=(0, 1)), 1)
+    return means
+
+
+def _numerical_state(feature: NumericalFeature, values: Floats, filled: Floats, mean: float) -> NumericalState:
+    center, scale = float(filled.mean(dtype=np.float64)), float(filled.std(dtype=np.float64))
+    # Rounding alone gives a constant a standard deviation: about 1e-7 of its size in 32 bits.
+    if scale <= 1e-6 * max(abs(center), 1e-6):
+        scale = 1.0
+    low, high = _shared_range(values[~np.isnan(values)].astype(np.float64), feature, mean)
+    return NumericalState(name=feature.name, mean=mean, center=center, scale=scale, low=low, high=high)
+
+
+def _shared_range(observed: npt.NDArray[np.float64], feature: NumericalFeature, mean: float) -> tuple[float, float]:
+    if len(observed) >= 2 * SHARED_BY:
+        ordered = np.partition(observed, (SHARED_BY - 1, len(observed) - SHARED_BY))
+        return float(ordered[SHARED_BY - 1]), float(ordered[-SHARED_BY])
+    spread = 4 * (float(observed.std()) if len(observed) else 1.0)
+    low = mean - spread if feature.min is None else feature.min
+    high = mean + spread if feature.max is None else feature.max
+    return (low, high) if low <= high else (high, low)
+
+
+def _categorical_state(name: str, categories: tuple[str, ...], codes: Codes) -> CategoricalState:
+    observed = codes[codes != MISSING_CATEGORY]
+    counts = np.bincount(observed, minlength=len(categories))
+    return CategoricalState(
+        name=name, mode=categories[int(counts.argmax())], has_missing=bool(len(observed) < codes.size)
+    )

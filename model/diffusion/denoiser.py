@@ -1,0 +1,181 @@
+"""The denoiser: a bidirectional GRU over clinical time, conditioned on diffusion time and labels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.diffusion.embedding import CategoryEmbedding
+from model.diffusion.precond import c_in, c_out, c_skip
+from model.diffusion.schedule import PowerMeanSchedule
+from model.spec.config import NetworkConfig
+
+SIGMA_MIN = 0.002
+SIGMA_MAX_NUMERICAL, SIGMA_MAX_EMBEDDING = 80.0, 100.0
+RHO_NUMERICAL, RHO_EMBEDDING = 7.0, 5.0
+TIME_FREQUENCIES, TIME_DIM = 64, 256
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """What the data ask of a network: steps, numerical features, categories per channel, categories per label.
+
+    There is always a channel: every numerical feature brings its missingness mark.
+    """
+
+    sequence_length: int
+    n_numerical: int
+    channel_sizes: tuple[int, ...]
+    label_sizes: tuple[int, ...]
+
+
+class TimeEmbedding(nn.Module):
+    """Diffusion time t -> 256 numbers: sinusoids of 1000 t, then a small MLP."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(TIME_FREQUENCIES, TIME_DIM), nn.GELU(), nn.Linear(TIME_DIM, TIME_DIM))
+
+    def forward(self, t: Tensor) -> Tensor:
+        """(B,) -> (B, 256)."""
+        half = TIME_FREQUENCIES // 2
+        frequencies = torch.exp(-math.log(10_000.0) * torch.arange(half, device=t.device) / half)
+        angles = 1000.0 * t[:, None] * frequencies[None, :]
+        embedded: Tensor = self.mlp(torch.cat([angles.sin(), angles.cos()], dim=-1))
+        return embedded
+
+
+class FiLMGRULayer(nn.Module):
+    """`h + BiGRU((1 + gamma(t)) LayerNorm(h) + beta(t))`, with (gamma, beta) linear in SiLU of the time embedding."""
+
+    def __init__(self, hidden_dim: int) -> None:
+        super().__init__()
+        width = 2 * hidden_dim
+        self.norm = nn.LayerNorm(width)
+        self.film = nn.Linear(TIME_DIM, 2 * width)
+        self.gru = nn.GRU(width, hidden_dim, batch_first=True, bidirectional=True)
+        nn.init.zeros_(self.film.weight)
+        nn.init.zeros_(self.film.bias)
+
+    def forward(self, h: Tensor, time: Tensor) -> Tensor:
+        """H (B, L, 2H), time (B, 256) -> (B, L, 2H)."""
+        gamma, beta = self.film(functional.silu(time))[:, None, :].chunk(2, dim=-1)
+        output, _ = self.gru((1 + gamma) * self.norm(h) + beta)
+        residual: Tensor = h + output
+        return residual
+
+
+class DenoiserNetwork(nn.Module):
+    """F of the preconditioned denoiser, and the logits of every categorical channel."""
+
+    def __init__(self, dimensions: Dimensions, config: NetworkConfig, *, n_categories: int) -> None:
+        super().__init__()
+        self.n_numerical, self.n_channels = dimensions.n_numerical, len(dimensions.channel_sizes)
+        width = 2 * config.hidden_dim
+        n_state = self.n_numerical + self.n_channels * config.embedding_dim
+        self.time = TimeEmbedding()
+        self.inputs = nn.Linear(n_state + sum(dimensions.label_sizes), width)
+        self.time_inputs = nn.Linear(TIME_DIM, width)
+        self.layers = nn.ModuleList(FiLMGRULayer(config.hidden_dim) for _ in range(config.n_layers))
+        self.norm = nn.LayerNorm(width)
+        self.outputs = nn.Linear(width, self.n_numerical + self.n_channels * n_categories)
+
+    def forward(self, scaled: Tensor, t: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """Scaled (B, L, D), t (B,), label (B, K) -> F (B, L, M_n), logits (B, L, M_c, C)."""
+        time = self.time(t)
+        repeated = label[:, None, :].expand(-1, scaled.shape[1], -1)
+        h = self.inputs(torch.cat([scaled, repeated], dim=-1)) + self.time_inputs(time)[:, None, :]
+        for layer in self.layers:
+            h = layer(h, time)
+        output = self.outputs(self.norm(h))
+        logits = output[..., self.n_numerical :].reshape(*output.shape[:2], self.n_channels, -1)
+        return output[..., : self.n_numerical], logits
+
+
+class Denoised(NamedTuple):
+    """What the denoiser knows of a clean stay: values (B, L, M_n) and raw logits (B, L, M_c, C)."""
+
+    numerical: Tensor
+    logits: Tensor
+
+
+class Denoiser(nn.Module):
+    """Network, schedules and embeddings together: everything that training learns."""
+
+    def __init__(
+        self, dimensions: Dimensions, config: NetworkConfig, *, learnable_schedule: bool, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.dimensions = dimensions
+        self.compute_dtype = torch.float32  # operands of the network's matrix products; parameters stay float32
+        n_channels = len(dimensions.channel_sizes)
+        self.embedding = CategoryEmbedding(dimensions.channel_sizes, dim=config.embedding_dim, generator=generator)
+        self.network = DenoiserNetwork(dimensions, config, n_categories=self.embedding.mask.shape[1])
+        self.numerical_schedule = _schedule(
+            dimensions, dimensions.n_numerical, SIGMA_MAX_NUMERICAL, RHO_NUMERICAL, learnable=learnable_schedule
+        )
+        self.embedding_schedule = _schedule(
+            dimensions, n_channels, SIGMA_MAX_EMBEDDING, RHO_EMBEDDING, learnable=learnable_schedule
+        )
+
+    @property
+    def state_dim(self) -> int:
+        """Coordinates of a state per clinical step, D = M_n + M_c d."""
+        return self.dimensions.n_numerical + len(self.dimensions.channel_sizes) * self.embedding.dim
+
+    def start_at_marginals(self, log_marginals: Tensor) -> None:
+        """Let the logits begin at the training marginals, (M_c, C): zero weights, bias = log marginal."""
+        with torch.no_grad():
+            self.network.outputs.weight[self.dimensions.n_numerical :] = 0
+            self.network.outputs.bias[self.dimensions.n_numerical :] = log_marginals.flatten()
+
+    def pack(self, numerical: Tensor, codes: Tensor) -> Tensor:
+        """Clean values (B, L, M_n) and codes (B, L, M_c) -> one state (B, L, D)."""
+        return torch.cat([numerical, self.embedding.embed(codes).flatten(2)], dim=-1)
+
+    def unpack(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """One state (B, L, D) -> values (B, L, M_n) and embeddings (B, L, M_c, d)."""
+        n_numerical, n_channels = self.dimensions.n_numerical, len(self.dimensions.channel_sizes)
+        embeddings = state[..., n_numerical:].reshape(*state.shape[:2], n_channels, self.embedding.dim)
+        return state[..., :n_numerical], embeddings
+
+    def sigma(self, t: Tensor) -> Tensor:
+        """(B,) diffusion times -> (B, L, D) noise level of every coordinate of a state."""
+        embeddings = self.embedding_schedule(t).repeat_interleave(self.embedding.dim, dim=-1)
+        return torch.cat([self.numerical_schedule(t), embeddings], dim=-1)
+
+    def forward(self, state: Tensor, sigma: Tensor, t: Tensor, label: Tensor) -> Denoised:
+        """Noisy state (B, L, D), its sigma (B, L, D), t (B,) and one-hot labels (B, K) -> Denoised.
+
+        Numerical: `D = c_skip x + c_out F(c_in x)`. Embeddings are scaled by c_in and the network gives logits. Since
+        sigma differs by step and feature, the network is told t in its place.
+        """
+        with torch.autocast(state.device.type, torch.bfloat16, enabled=self.compute_dtype == torch.bfloat16):
+            output, logits = self.network(c_in(sigma) * state, t, label)
+        n = self.dimensions.n_numerical
+        x, sigma_x = state[..., :n], sigma[..., :n]
+        numerical = c_skip(sigma_x) * x + c_out(sigma_x) * output.float()
+        return Denoised(numerical, logits.float().masked_fill(~self.embedding.mask, -torch.inf))
+
+    def denoised_state(self, denoised: Denoised) -> Tensor:
+        """Denoised values and score-interpolated embeddings as one state (B, L, D)."""
+        embeddings = self.embedding.interpolate(denoised.logits.softmax(-1))
+        return torch.cat([denoised.numerical, embeddings.flatten(2)], dim=-1)
+
+
+def _schedule(
+    dimensions: Dimensions, n_features: int, sigma_max: float, rho: float, *, learnable: bool
+) -> PowerMeanSchedule:
+    return PowerMeanSchedule(
+        sequence_length=dimensions.sequence_length,
+        n_features=n_features,
+        sigma_min=SIGMA_MIN,
+        sigma_max=sigma_max,
+        rho=rho,
+        learnable=learnable,
+    )

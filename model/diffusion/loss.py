@@ -1,0 +1,47 @@
+"""The training loss: weighted squared error of the values plus cross-entropy of the categories."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from model.diffusion.denoiser import Denoiser
+from model.diffusion.precond import c_out
+
+
+class Loss(NamedTuple):
+    """Mean loss of the numerical features and of the categorical channels; zero where there are none."""
+
+    numerical: Tensor
+    categorical: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """Both with weight 1."""
+        return self.numerical + self.categorical
+
+
+def low_discrepancy_times(n: int, generator: torch.Generator) -> Tensor:
+    """(n,) diffusion times `(u + i/n) mod 1`: evenly spread over [0, 1) from one random offset (Kingma et al. 2021)."""
+    offset = torch.rand((), generator=generator)
+    return (offset + torch.arange(n) / n) % 1
+
+
+def diffusion_loss(
+    denoiser: Denoiser, numerical: Tensor, codes: Tensor, *, label: Tensor, t: Tensor, noise: Tensor
+) -> Loss:
+    """Loss of clean stays noised to time t (CDMT-EHR, algorithm 1).
+
+    numerical (B, L, M_n), codes (B, L, M_c), label (B, K) one-hot or zero, t (B,), noise (B, L, D).
+    Numerical: mean of `lambda(sigma) (D - x_0)^2` with `lambda = 1 / c_out^2` (Karras et al. 2022).
+    Categorical: mean cross-entropy of softmax(logits) against the true category, at every position.
+    """
+    sigma = denoiser.sigma(t)
+    state = denoiser.pack(numerical, codes) + sigma * noise
+    denoised = denoiser(state, sigma, t, label)
+    error = (denoised.numerical - numerical) / c_out(sigma[..., : denoiser.dimensions.n_numerical])
+    cross_entropy = functional.cross_entropy(denoised.logits.flatten(0, 2), codes.flatten(), reduction="sum")
+    return Loss(error.square().sum() / max(error.numel(), 1), cross_entropy / max(codes.numel(), 1))

@@ -1,0 +1,51 @@
+"""Solvers of the probability-flow ODE. They take any denoiser, also a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from model.diffusion.guidance import Denoise
+
+AfterStep = Callable[[int], None]
+
+
+def solver_times(n_steps: int) -> Tensor:
+    """(n_steps,) diffusion times from 1 down to 0; the step after the last goes to sigma = 0."""
+    return torch.linspace(1.0, 0.0, n_steps)
+
+
+def euler_sampler(denoise: Denoise, x: Tensor, *, sigmas: Tensor, times: Tensor, after_step: AfterStep) -> Tensor:
+    """Euler's method: `x <- x + (sigma' - sigma) (x - D(x)) / sigma` (Karras et al. 2022, algorithm 1 without churn).
+
+    x (B, L, D) noise at sigmas[0]; sigmas (N, L, D), the last followed by 0; times (N,). One evaluation per step.
+    With a perfect denoiser the result is a little too narrow: 50 steps at rho 7 turn N(0, 1) into a std of .949.
+    """
+    following = torch.cat([sigmas[1:], torch.zeros_like(sigmas[:1])])
+    for i, (sigma, sigma_next) in enumerate(zip(sigmas, following, strict=True)):
+        denoised = denoise(x, sigma, times[i])
+        x = x + (sigma_next - sigma) / sigma * (x - denoised)
+        after_step(i + 1)
+    return x
+
+
+def dpmpp_2m_sampler(denoise: Denoise, x: Tensor, *, sigmas: Tensor, times: Tensor, after_step: AfterStep) -> Tensor:
+    """DPM-Solver++(2M) (Lu et al. 2022, algorithm 2), elementwise in sigma; arguments as in `euler_sampler`.
+
+    `h_i = ln(s_i / s_(i+1))`, `Dbar = D_i + (D_i - D_(i-1)) h_i / (2 h_(i-1))`, `x <- (s_(i+1)/s_i) x + (1 - e^-h_i)
+    Dbar`; the first step uses D_0, the last goes to D.
+    """
+    last = len(sigmas) - 1
+    h_before, denoised_before = torch.zeros_like(sigmas[0]), x
+    for i in range(last):
+        h = torch.log(sigmas[i] / sigmas[i + 1])
+        denoised = denoise(x, sigmas[i], times[i])
+        mean = denoised if i == 0 else denoised + (denoised - denoised_before) * h / (2 * h_before)
+        x = torch.exp(-h) * x - torch.expm1(-h) * mean
+        h_before, denoised_before = h, denoised
+        after_step(i + 1)
+    x = denoise(x, sigmas[last], times[last])
+    after_step(last + 1)
+    return x

@@ -1,0 +1,1 @@
+"""The words of the domain, free of torch: schema, configurations, label ratios, report, errors."""

@@ -1,0 +1,181 @@
+"""How many stays of each combination of labels: exact counts from ratios, the rest as in the training data."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import LinearConstraint, milp
+
+from model.spec.errors import RatioError
+from model.spec.ratios import LabelRatios, Stratum, check_ratios, fixed_marginals
+from model.spec.schema import Schema
+
+Counts = npt.NDArray[np.int64]
+Table = npt.NDArray[np.float64]
+
+UNSEEN = 1e-9  # mass of a combination that training never showed, so that it can be asked for
+MAX_CELLS = 100_000
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """The labels of a cohort: `codes` (n, K) in a shuffled order, and what its reader should be warned of."""
+
+    codes: Counts
+    warnings: tuple[str, ...]
+
+
+def label_joint(codes: Counts, schema: Schema) -> Counts:
+    """(C_1, ..., C_K) number of stays with each combination of labels, from (n, K) codes."""
+    table = np.zeros(tuple(len(label.categories) for label in schema.labels), dtype=np.int64)
+    np.add.at(table, tuple(codes.T), 1)
+    return table
+
+
+def plan_labels(
+    schema: Schema, joint: npt.ArrayLike, *, n_stays: int, ratios: LabelRatios | None, seed: int
+) -> LabelPlan:
+    """Labels of `n_stays` stays that have exactly the `ratios` asked for; RatioError if the schema cannot have them.
+
+    `joint` (C_1, ..., C_K) holds the training counts. Labels that the ratios leave free follow them, given the fixed
+    ones. Integers by largest remainder; where several marginals are fixed, the table nearest to the raked one.
+    """
+    check_ratios(ratios, schema)
+    seen = np.asarray(joint, dtype=np.float64)
+    if seen.size > MAX_CELLS:
+        raise RatioError(f"the labels have {seen.size} combinations; at most {MAX_CELLS} can be planned")
+    axes, fixed = _fixed_counts(schema, seen + UNSEEN * max(seen.sum(), 1), n_stays=n_stays, ratios=ratios)
+    counts = _spread_over_free_labels(seen, fixed, axes)
+    codes = np.repeat(np.argwhere(np.ones_like(counts)), counts.ravel(), axis=0)
+    shuffled = codes[np.random.default_rng(seed).permutation(n_stays)].reshape(n_stays, seen.ndim)
+    return LabelPlan(codes=shuffled, warnings=_warnings(schema, seen, counts))
+
+
+def _fixed_counts(
+    schema: Schema, seen: Table, *, n_stays: int, ratios: LabelRatios | None
+) -> tuple[tuple[int, ...], Counts]:
+    """The axes of the labels that are fixed, and the integer table over them."""
+    names = [label.name for label in schema.labels]
+    if ratios is None:
+        return (), np.array(n_stays)
+    if isinstance(ratios, tuple):
+        axes = tuple(sorted(names.index(name) for name in ratios[0].labels))
+        return axes, largest_remainder(_strata_table(schema, ratios, axes), n_stays)
+    marginals = fixed_marginals(ratios, schema)
+    axes = tuple(sorted(names.index(name) for name in marginals))
+    targets = [np.array([*marginals[names[axis]].values()]) for axis in axes]
+    free = tuple(axis for axis in range(seen.ndim) if axis not in axes)
+    return axes, _round_table(rake(seen.sum(axis=free), targets), targets, n_stays)
+
+
+def _strata_table(schema: Schema, strata: tuple[Stratum, ...], axes: tuple[int, ...]) -> Table:
+    labels = [schema.labels[axis] for axis in axes]
+    table = np.zeros([len(label.categories) for label in labels])
+    for stratum in strata:
+        table[tuple(label.categories.index(stratum.labels[label.name]) for label in labels)] = stratum.ratio
+    return table
+
+
+def rake(table: Table, marginals: list[Table], *, tolerance: float = 1e-10, max_sweeps: int = 1000) -> Table:
+    """Iterative proportional fitting (Deming & Stephan 1940): the table nearest to `table` with these marginals.
+
+    `marginals[k]` (C_k,) sums to 1 and belongs to axis k. Associations (odds ratios) of `table` are kept.
+    """
+    fitted: Table = table / table.sum()
+    for _ in range(max_sweeps):
+        for axis, target in enumerate(marginals):
+            others = tuple(other for other in range(table.ndim) if other != axis)
+            fitted = fitted * _along(target / np.maximum(fitted.sum(axis=others), 1e-300), axis, table.ndim)
+        if _worst_marginal(fitted, marginals) < tolerance:
+            break
+    return fitted
+
+
+def _along(values: Table, axis: int, ndim: int) -> Table:
+    shaped: Table = values.reshape([-1 if axis == other else 1 for other in range(ndim)])
+    return shaped
+
+
+def _worst_marginal(table: Table, marginals: list[Table]) -> float:
+    sums = (table.sum(axis=tuple(o for o in range(table.ndim) if o != axis)) for axis in range(table.ndim))
+    return max(float(abs(have - want).max()) for have, want in zip(sums, marginals, strict=True))
+
+
+def largest_remainder(ratios: Table, n: int) -> Counts:
+    """Integers in proportion to `ratios` that add up to n (Hamilton's method); ties go to the first."""
+    shares = n * ratios / ratios.sum()
+    # 0.3 * 2000 is 600 to a person, whatever the last bit says
+    counts: Counts = np.floor(shares + 1e-9).astype(np.int64)
+    order = np.argsort(-(shares - counts).ravel(), kind="stable")
+    np.put(counts, order[: n - counts.sum()], counts.ravel()[order[: n - counts.sum()]] + 1)
+    return counts
+
+
+def _round_table(table: Table, marginals: list[Table], n: int) -> Counts:
+    """Integers near `n * table` whose marginals are the largest-remainder counts; within one where none are."""
+    if table.ndim == 1:
+        return largest_remainder(marginals[0], n)
+    wanted = [largest_remainder(marginal, n) for marginal in marginals]
+    for slack in (0, 1):
+        counts = _nearest_integers(n * table, wanted, n=n, slack=slack)
+        if counts is not None:
+            return counts
+    return largest_remainder(table, n)
+
+
+def _nearest_integers(shares: Table, marginals: list[Counts], *, n: int, slack: int) -> Counts | None:
+    """Round every cell up or down (controlled rounding, Cox 1987) so that the marginals hold; None if impossible."""
+    floor = np.floor(shares + 1e-9)
+    rows = [np.ones(shares.size)]
+    low, high = [n - floor.sum()], [n - floor.sum()]
+    for axis, wanted in enumerate(marginals):
+        for category, count in enumerate(wanted):
+            member = np.zeros(shares.shape)
+            np.moveaxis(member, axis, 0)[category] = 1
+            missing = count - floor[member.astype(bool)].sum()
+            rows.append(member.ravel())
+            low.append(missing - slack)
+            high.append(missing + slack)
+    gain = (shares - floor).ravel()
+    constraints = LinearConstraint(np.array(rows), np.array(low), np.array(high))
+    solution = milp(1 - 2 * gain, integrality=np.ones(shares.size), bounds=(0, 1), constraints=constraints)
+    if solution.x is None:
+        return None
+    counts: Counts = (floor + np.round(solution.x).reshape(shares.shape)).astype(np.int64)
+    return counts
+
+
+def _spread_over_free_labels(seen: Table, fixed: Counts, axes: tuple[int, ...]) -> Counts:
+    """(C_1, ..., C_K) counts: each cell of the fixed labels divided as training divides it over the free ones."""
+    counts = np.zeros(seen.shape, dtype=np.int64)
+    free = tuple(axis for axis in range(seen.ndim) if axis not in axes)
+    everywhere = seen.sum(axis=axes) if seen.sum() else np.ones([seen.shape[axis] for axis in free])
+    for cell in itertools.product(*(range(size) for size in fixed.shape)):
+        at: list[int | slice] = [slice(None)] * seen.ndim
+        for axis, category in zip(axes, cell, strict=True):
+            at[axis] = category
+        conditional = seen[tuple(at)] if seen[tuple(at)].sum() else everywhere
+        counts[tuple(at)] = largest_remainder(np.asarray(conditional, dtype=np.float64), int(fixed[cell]))
+    return counts
+
+
+def _warnings(schema: Schema, seen: Table, counts: Counts) -> tuple[str, ...]:
+    unseen = np.argwhere((seen == 0) & (counts > 0))
+    return tuple(_warning(schema, cell, int(counts[tuple(cell)])) for cell in unseen)
+
+
+def _warning(schema: Schema, cell: Counts, count: int) -> str:
+    named = ", ".join(f"{label.name}={label.categories[code]}" for label, code in zip(schema.labels, cell, strict=True))
+    return f"{count} stays were asked for with labels that training never showed together: {named}"
+
+
+def count_labels(codes: Counts, schema: Schema) -> Mapping[str, dict[str, int]]:
+    """Label -> category -> number of stays, from (n, K) codes."""
+    return {
+        label.name: {category: int((codes[:, k] == code).sum()) for code, category in enumerate(label.categories)}
+        for k, label in enumerate(schema.labels)
+    }

@@ -1,0 +1,96 @@
+"""Drawing synthetic stays from a trained model, chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from model.checkpoint import Model
+from model.data.stays import Stays
+from model.diffusion.denoiser import Denoiser
+from model.diffusion.guidance import guided, one_hot_labels
+from model.diffusion.sampler import dpmpp_2m_sampler, euler_sampler, solver_times
+from model.spec.config import Missing, SamplerConfig
+from model.spec.errors import Cancelled
+from model.training import CancelCheck, Progress
+
+SOLVERS = {"euler": euler_sampler, "2m": dpmpp_2m_sampler}
+UNCONDITIONED = -1
+
+
+def synthesise(
+    model: Model,
+    labels: npt.NDArray[np.int64],
+    *,
+    sampler: SamplerConfig,
+    missing: Missing,
+    seed: int,
+    chunk_size: int,
+    progress: Progress,
+    cancelled: CancelCheck,
+) -> Iterator[Stays]:
+    """Draw one stay per row of `labels` (n, K), at most `chunk_size` at a time; -1 leaves a label to the model.
+
+    The noise of chunk k depends on (seed, k) alone, so that any chunk can be drawn again. Raises Cancelled between
+    two solver steps. Progress counts stays, chunk by chunk and in parts of a chunk.
+    """
+    for number, first in enumerate(range(0, len(labels), chunk_size)):
+        chunk = labels[first : first + chunk_size]
+
+        def after_step(step: int, first: int = first, size: int = len(chunk)) -> None:
+            if cancelled():
+                raise Cancelled("the generation was cancelled")
+            progress("sampling", first + size * step // sampler.n_steps, len(labels))
+
+        yield _draw(model, chunk, sampler=sampler, missing=missing, seed=(seed, number), after_step=after_step)
+
+
+@torch.no_grad()
+def _draw(
+    model: Model,
+    labels: npt.NDArray[np.int64],
+    *,
+    sampler: SamplerConfig,
+    missing: Missing,
+    seed: tuple[int, int],
+    after_step: Callable[[int], None],
+) -> Stays:
+    state = sample_states(model.denoiser, torch.as_tensor(labels), sampler=sampler, seed=seed, after_step=after_step)
+    values, embeddings = model.denoiser.unpack(state)
+    codes = model.denoiser.embedding.nearest(embeddings)
+    drawn = model.codec.decode(values.cpu().numpy(), codes.cpu().numpy(), missing=missing)
+    asked = np.where(labels == UNCONDITIONED, drawn.labels, labels)
+    return Stays(drawn.numerical, drawn.categorical, asked)
+
+
+def sample_states(
+    denoiser: Denoiser,
+    labels: Tensor,
+    *,
+    sampler: SamplerConfig,
+    seed: tuple[int, int],
+    after_step: Callable[[int], None],
+) -> Tensor:
+    """States (B, L, D) with `labels` (B, K), by the probability-flow ODE from noise (CDMT-EHR, algorithm 2)."""
+    device = denoiser.embedding.weight.device
+    times = solver_times(sampler.n_steps).to(device)
+    sigmas = denoiser.sigma(times)
+    shape = (len(labels), *sigmas.shape[1:])
+    noise = torch.randn(shape, generator=_generator(*seed)).to(device)
+    x = noise * sigmas[0]
+    if sampler.start == "mean":
+        # the data's mean (values are centred on 0) under the noise: without it, rare categories come out too often
+        x[..., denoiser.dimensions.n_numerical :] += denoiser.embedding.mean().flatten()
+    label = one_hot_labels(labels.to(device), denoiser.dimensions.label_sizes)
+    denoise = guided(denoiser, label, scale=sampler.guidance)
+    return SOLVERS[sampler.solver](denoise, x, sigmas=sigmas, times=times, after_step=after_step)
+
+
+def _generator(seed: int, chunk: int) -> torch.Generator:
+    # on the CPU, so that every device starts from the same noise
+    mixed = np.random.SeedSequence([seed, chunk]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(mixed) % 2**63)

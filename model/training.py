@@ -1,0 +1,53 @@
+"""Fitting a denoiser to encoded stays: resumable, cancellable, the same result for the same seed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from model.compute import Compute
+from model.data.codec import Codec, Encoded
+from model.spec.config import NetworkConfig, TrainingConfig
+from model.spec.errors import Cancelled
+from model.training_run import Trained, TrainingRun
+
+Progress = Callable[[str, int, int], None]
+"""(step, value, max): what is being done, and how far it is."""
+CancelCheck = Callable[[], bool]
+
+
+def train(
+    stays: Encoded,
+    codec: Codec,
+    *,
+    network: NetworkConfig,
+    training: TrainingConfig,
+    seed: int,
+    compute: Compute,
+    workdir: Path | None,
+    progress: Progress,
+    cancelled: CancelCheck,
+    checkpoint_seconds: float = 60.0,
+) -> Trained:
+    """Train on encoded stays until `max_steps` or `max_minutes` (CDMT-EHR, algorithm 1).
+
+    With a `workdir` the state is written there every `checkpoint_seconds`, and a training that finds one goes on
+    from it. Raises Cancelled (the checkpoint stays), NonFiniteLoss, CheckpointError.
+    """
+    run = TrainingRun(stays, codec, network=network, training=training, seed=seed, compute=compute)
+    checkpoint = None if workdir is None else workdir / "training.safetensors"
+    if checkpoint is not None and checkpoint.exists():
+        run.restore(checkpoint)
+    saved_at = time.monotonic()
+    while not run.finished:
+        if cancelled():
+            raise Cancelled("the training was cancelled")
+        run.advance()
+        progress("training", run.step, run.expected_steps)
+        if checkpoint is not None and time.monotonic() - saved_at > checkpoint_seconds:
+            run.save(checkpoint)
+            saved_at = time.monotonic()
+    if checkpoint is not None:
+        run.save(checkpoint)
+    return run.result()

@@ -1,0 +1,209 @@
+import json
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.data.codec import Codec, CodecState
+from model.data.stays import Stays
+from model.spec.schema import CategoricalFeature, Label, NumericalFeature, Schema
+
+NAN = float("nan")
+
+
+def make_schema(n_numerical: int = 1, n_categorical: int = 0, n_labels: int = 0, **bounds: float) -> Schema:
+    numerical = [NumericalFeature(name=f"x{j}", **bounds) for j in range(n_numerical)]
+    categorical = [CategoricalFeature(name=f"c{j}", categories=("a", "b", "c")) for j in range(n_categorical)]
+    labels = tuple(Label(name=f"y{k}", categories=("0", "1")) for k in range(n_labels))
+    return Schema(stay_id="id", time="hour", sequence_length=1, features=(*numerical, *categorical), labels=labels)
+
+
+def make_stays(
+    numerical: object = None, categorical: object = None, labels: object = None, *, shape: tuple[int, int] = (1, 1)
+) -> Stays:
+    """Stays from nested lists (n, L, M); what is not given has no feature."""
+    given_arrays = [np.asarray(a) for a in (numerical, categorical) if a is not None]
+    n, length = given_arrays[0].shape[:2] if given_arrays else shape
+    return Stays(
+        numerical=np.empty((n, length, 0), np.float32) if numerical is None else np.asarray(numerical, np.float32),
+        categorical=np.empty((n, length, 0), np.int64) if categorical is None else np.asarray(categorical, np.int64),
+        labels=np.empty((n, 0), np.int64) if labels is None else np.asarray(labels, np.int64),
+    )
+
+
+def random_stays(n: int, length: int, schema: Schema, *, missing: float, seed: int) -> Stays:
+    rng = np.random.default_rng(seed)
+    numerical = rng.normal(50, 10, (n, length, len(schema.numerical))).astype(np.float32)
+    numerical[rng.random(numerical.shape) < missing] = np.nan
+    categorical = rng.integers(0, 3, (n, length, len(schema.categorical)))
+    categorical[rng.random(categorical.shape) < missing] = -1
+    return Stays(numerical, categorical, rng.integers(0, 2, (n, len(schema.labels))))
+
+
+def test_encode_fills_then_scales_by_the_filled_values() -> None:
+    stays = make_stays([[[1.0], [NAN], [3.0], [NAN]]])  # filled: 1 1 3 3, mean 2, standard deviation 1
+    encoded = Codec.fit(stays, make_schema()).encode(stays)
+    assert encoded.numerical.ravel().tolist() == [-1, -1, 1, 1]
+    assert encoded.numerical.dtype == np.float32
+
+
+def test_channels_are_features_then_marks_then_labels() -> None:
+    schema = make_schema(2, 1, 1)
+    stays = random_stays(4, 3, schema, missing=0, seed=0)
+    channels = Codec.fit(stays, schema).categorical_channels
+    assert [(c.name, c.kind, c.categories) for c in channels] == [
+        ("c0", "feature", ("a", "b", "c")),
+        ("x0 measured", "mark", ("missing", "measured")),
+        ("x1 measured", "mark", ("missing", "measured")),
+        ("y0", "label", ("0", "1")),
+    ]
+
+
+def test_encode_writes_marks_and_labels_at_every_step() -> None:
+    stays = make_stays([[[1.0], [NAN]], [[NAN], [2.0]]], labels=[[1], [0]])
+    encoded = Codec.fit(stays, make_schema(1, 0, 1)).encode(stays)
+    assert encoded.categorical.tolist() == [[[1, 1], [0, 1]], [[0, 0], [1, 0]]]
+    assert encoded.labels.tolist() == [[1], [0]]
+
+
+def test_missing_category_gets_its_own_code_only_where_training_has_missing_ones() -> None:
+    schema = make_schema(0, 2)
+    train = make_stays(categorical=[[[0, 0], [-1, 0], [2, 1]]])
+    codec = Codec.fit(train, schema)
+    assert codec.categorical_channels[0].categories == ("a", "b", "c", "missing")
+    assert codec.categorical_channels[0].missing_code == 3
+    assert codec.categorical_channels[1].missing_code is None
+    # In the second feature a missing value is new: it is filled with the next observation, then the last one.
+    holdout = make_stays(categorical=[[[-1, -1], [1, 1], [-1, -1]]])
+    assert codec.encode(holdout).categorical.tolist() == [[[3, 1], [1, 1], [3, 1]]]
+
+
+def test_missing_category_is_called_otherwise_where_the_schema_has_one_of_that_name() -> None:
+    feature = CategoricalFeature(name="c", categories=("missing", "there"))
+    schema = Schema(stay_id="id", time="hour", sequence_length=1, features=(feature,))
+    codec = Codec.fit(make_stays(categorical=[[[-1], [0]]]), schema)
+    assert codec.categorical_channels[0].categories == ("missing", "there", "(missing)")
+
+
+def test_decode_leaves_out_what_the_marks_say_was_not_measured() -> None:
+    stays = make_stays([[[1.0], [NAN], [3.0], [NAN]]])
+    codec = Codec.fit(stays, make_schema())
+    noise = np.array([[[-1.0], [0.7], [1.0], [-0.3]]], dtype=np.float32)
+    marks = np.array([[[1], [0], [1], [0]]])
+    observed = codec.decode(noise, marks, missing="as_observed").numerical.ravel()
+    assert np.array_equal(observed, [1, NAN, 3, NAN], equal_nan=True)
+    assert codec.decode(noise, marks, missing="imputed").numerical.ravel().tolist() == [1, 1, 3, 3]
+
+
+def test_decode_imputes_before_the_first_measurement_and_in_stays_without_any() -> None:
+    codec = Codec.fit(make_stays([[[0.0], [2.0], [7.0]]]), make_schema())  # mean of the observed values: 3
+    scaled = codec.encode(make_stays([[[7.0], [2.0], [6.0]], [[1.0], [1.0], [1.0]]])).numerical
+    marks = np.array([[[0], [1], [1]], [[0], [0], [0]]])
+    decoded = codec.decode(scaled, marks, missing="imputed").numerical[:, :, 0]
+    assert decoded == pytest.approx(np.array([[4, 2, 6], [3, 3, 3]]), rel=1e-6)
+
+
+def test_decode_reads_labels_by_majority_and_gives_a_tie_to_the_first_category() -> None:
+    schema = make_schema(1, 0, 1)
+    codec = Codec.fit(random_stays(5, 4, schema, missing=0, seed=0), schema)
+    votes = np.array([[0, 1, 1, 1], [1, 1, 0, 0], [0, 0, 0, 1]])
+    categorical = np.stack([np.ones_like(votes), votes], axis=2)
+    numerical = np.zeros((3, 4, 1), np.float32)
+    assert codec.decode(numerical, categorical, missing="as_observed").labels.tolist() == [[1], [0], [0]]
+    given_labels = np.array([[0], [1], [1]])
+    decoded = codec.decode(numerical, categorical, missing="as_observed", labels=given_labels)
+    assert decoded.labels.tolist() == given_labels.tolist()
+
+
+def test_decode_keeps_values_within_the_range_that_eleven_values_share() -> None:
+    values = np.arange(100, dtype=np.float32)
+    codec = Codec.fit(make_stays(values.reshape(10, 10, 1)), make_schema())
+    assert (codec.state.numerical[0].low, codec.state.numerical[0].high) == (10, 89)
+    extremes = np.array([[[-50.0], [50.0]]], np.float32)
+    decoded = codec.decode(extremes, np.ones((1, 2, 1), np.int64), missing="as_observed")
+    assert decoded.numerical.ravel().tolist() == [10, 89]
+
+
+def test_range_of_few_values_names_none_of_them() -> None:
+    stays = make_stays([[[1.0], [3.0]]])  # mean 2, standard deviation 1
+    free = Codec.fit(stays, make_schema()).state.numerical[0]
+    assert (free.low, free.high) == (-2, 6)
+    bounded = Codec.fit(stays, make_schema(min=0, max=50)).state.numerical[0]
+    assert (bounded.low, bounded.high) == (0, 50)
+
+
+def test_state_makes_the_round_trip_through_json_and_rebuilds_the_codec() -> None:
+    schema = make_schema(2, 1, 1)
+    stays = random_stays(20, 5, schema, missing=0.3, seed=1)
+    codec = Codec.fit(stays, schema)
+    text = json.dumps(codec.state.model_dump(mode="json"), allow_nan=False)
+    again = Codec(CodecState.model_validate_json(text))
+    assert again.state == codec.state
+    assert again.categorical_channels == codec.categorical_channels
+    assert np.array_equal(again.encode(stays).numerical, codec.encode(stays).numerical)
+    assert np.array_equal(again.encode(stays).categorical, codec.encode(stays).categorical)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e-8, 36.6, -3e8])
+def test_constant_feature_has_scale_one_and_comes_back(value: float) -> None:
+    stays = make_stays(np.full((30, 3, 1), value))
+    codec = Codec.fit(stays, make_schema())
+    encoded = codec.encode(stays)
+    assert codec.state.numerical[0].scale == 1
+    assert np.abs(encoded.numerical).max() <= max(1e-6, abs(value) * 1e-6)
+    decoded = codec.decode(encoded.numerical, encoded.categorical, missing="as_observed")
+    assert np.array_equal(decoded.numerical, stays.numerical)
+
+
+def test_feature_that_was_never_measured_stays_missing() -> None:
+    stays = make_stays(np.full((3, 4, 1), NAN))
+    codec = Codec.fit(stays, make_schema(min=25, max=45))
+    encoded = codec.encode(stays)
+    assert (codec.state.numerical[0].mean, codec.state.numerical[0].scale) == (0, 1)
+    assert not encoded.numerical.any()
+    assert not encoded.categorical.any()
+    assert np.isnan(codec.decode(encoded.numerical, encoded.categorical, missing="as_observed").numerical).all()
+    assert not codec.decode(encoded.numerical, encoded.categorical, missing="imputed").numerical.any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.integers(1, 30),
+    length=st.integers(1, 6),
+    widths=st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)).filter(lambda w: w[0] + w[1] > 0),
+    missing=st.sampled_from([0.0, 0.4, 1.0]),
+    seed=st.integers(0, 5),
+)
+def test_decode_inverts_encode(n: int, length: int, widths: tuple[int, int, int], missing: float, seed: int) -> None:
+    schema = make_schema(*widths)
+    stays = random_stays(n, length, schema, missing=missing, seed=seed)
+    codec = Codec.fit(stays, schema)
+    encoded = codec.encode(stays)
+    assert encoded.categorical.shape == (n, length, len(codec.categorical_channels))
+    for j, channel in enumerate(codec.categorical_channels):
+        assert encoded.categorical[:, :, j].min() >= 0
+        assert encoded.categorical[:, :, j].max() < len(channel.categories)
+    decoded = codec.decode(encoded.numerical, encoded.categorical, missing="as_observed")
+    inside = [np.clip(stays.numerical[:, :, j], s.low, s.high) for j, s in enumerate(codec.state.numerical)]
+    expected = np.stack(inside, axis=2) if inside else stays.numerical
+    np.testing.assert_allclose(decoded.numerical, expected, rtol=1e-4, equal_nan=True)
+    assert np.array_equal(decoded.categorical, stays.categorical)
+    assert np.array_equal(decoded.labels, stays.labels)
+    imputed = codec.decode(encoded.numerical, encoded.categorical, missing="imputed")
+    assert not np.isnan(imputed.numerical).any()
+    assert imputed.categorical.min(initial=0) >= 0
+    again = codec.fill(decoded)
+    assert np.array_equal(imputed.numerical, again.numerical)
+    assert np.array_equal(imputed.categorical, again.categorical)
+
+
+def test_encode_and_decode_of_ten_thousand_stays_take_less_than_a_second() -> None:
+    schema = make_schema(7, 0, 1)
+    stays = random_stays(10_000, 25, schema, missing=0.5, seed=0)
+    codec = Codec.fit(stays, schema)
+    start = time.perf_counter()
+    encoded = codec.encode(stays)
+    codec.decode(encoded.numerical, encoded.categorical, missing="imputed", labels=encoded.labels)
+    assert time.perf_counter() - start < 2  # 0.3 s on an idle core; the rest is for a busy one

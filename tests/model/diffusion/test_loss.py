@@ -1,0 +1,74 @@
+import math
+
+import torch
+
+from model.diffusion.denoiser import Denoiser, Dimensions
+from model.diffusion.loss import diffusion_loss, low_discrepancy_times
+from model.spec.config import NetworkConfig
+
+
+def denoiser_of(n_numerical: int) -> Denoiser:
+    torch.manual_seed(0)
+    dimensions = Dimensions(sequence_length=3, n_numerical=n_numerical, channel_sizes=(2, 4), label_sizes=(2,))
+    return Denoiser(
+        dimensions,
+        NetworkConfig(hidden_dim=8, n_layers=1, embedding_dim=4),
+        learnable_schedule=True,
+        generator=torch.Generator().manual_seed(0),
+    )
+
+
+def arguments(denoiser: Denoiser, batch: int = 6) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return {
+        "label": torch.zeros(batch, 2),
+        "t": low_discrepancy_times(batch, generator),
+        "noise": torch.randn(batch, 3, denoiser.state_dim, generator=generator),
+    }
+
+
+def test_times_are_evenly_spread_with_one_random_offset() -> None:
+    times = low_discrepancy_times(8, torch.Generator().manual_seed(3)).sort().values
+    assert torch.allclose(times.diff(), torch.full((7,), 1 / 8), atol=1e-6)
+    assert 0 <= float(times[0]) < 1 / 8
+
+
+def test_one_time_is_uniform() -> None:
+    generator = torch.Generator().manual_seed(0)
+    assert 0 <= float(low_discrepancy_times(1, generator)) < 1
+
+
+def test_uniform_logits_cost_the_entropy_of_their_categories() -> None:
+    denoiser = denoiser_of(1)
+    denoiser.start_at_marginals(torch.tensor([[0.5, 0.5, 1, 1], [0.25, 0.25, 0.25, 0.25]]).log())
+    loss = diffusion_loss(denoiser, torch.randn(6, 3, 1), torch.zeros(6, 3, 2, dtype=torch.long), **arguments(denoiser))
+    assert math.isclose(loss.categorical.item(), (math.log(2) + math.log(4)) / 2, rel_tol=1e-4)
+
+
+def test_numerical_loss_is_the_weighted_squared_error() -> None:
+    """`lambda (D - x_0)^2` with `lambda = (sigma^2 + 1) / sigma^2`, computed here from the definition."""
+    denoiser = denoiser_of(2)
+    numerical, codes = torch.randn(6, 3, 2), torch.ones(6, 3, 2, dtype=torch.long)
+    given = arguments(denoiser)
+    sigma = denoiser.sigma(given["t"])
+    state = denoiser.pack(numerical, codes) + sigma * given["noise"]
+    denoised = denoiser(state, sigma, given["t"], given["label"]).numerical
+    weight = (sigma[..., :2] ** 2 + 1) / sigma[..., :2] ** 2
+    expected = (weight * (denoised - numerical) ** 2).mean()
+    loss = diffusion_loss(denoiser, numerical, codes, **given)
+    assert torch.allclose(loss.numerical, expected, rtol=1e-3)
+
+
+def test_without_numerical_features_their_loss_is_zero() -> None:
+    denoiser = denoiser_of(0)
+    loss = diffusion_loss(denoiser, torch.zeros(6, 3, 0), torch.zeros(6, 3, 2, dtype=torch.long), **arguments(denoiser))
+    assert loss.numerical.item() == 0
+    assert loss.total.isfinite()
+
+
+def test_everything_learns_from_it() -> None:
+    denoiser = denoiser_of(2)
+    loss = diffusion_loss(denoiser, torch.randn(6, 3, 2), torch.zeros(6, 3, 2, dtype=torch.long), **arguments(denoiser))
+    torch.autograd.backward(loss.total)
+    without = [name for name, value in denoiser.named_parameters() if value.grad is None or not value.grad.any()]
+    assert not [name for name in without if "film" not in name]

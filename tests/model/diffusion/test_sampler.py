@@ -1,0 +1,88 @@
+"""The solvers against analytic denoisers, whose answers are known in closed form."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from model.diffusion.sampler import dpmpp_2m_sampler, euler_sampler, solver_times
+from model.diffusion.schedule import power_mean_sigma
+
+Sampler = Callable[..., Tensor]
+
+
+def sigmas_of(n_steps: int, rho: float) -> tuple[Tensor, Tensor]:
+    times = solver_times(n_steps)
+    sigma = power_mean_sigma(times, torch.tensor(rho), sigma_min=0.002, sigma_max=80.0)
+    return times, sigma[:, None, None]
+
+
+def draw(sampler: Sampler, denoise: Callable[[Tensor, Tensor, Tensor], Tensor], n_steps: int, rho: float) -> Tensor:
+    times, sigmas = sigmas_of(n_steps, rho)
+    x = torch.randn(20_000, 1, 1, generator=torch.Generator().manual_seed(0)) * sigmas[0]
+    return sampler(denoise, x, sigmas=sigmas, times=times, after_step=lambda step: None).flatten()
+
+
+def gaussian(x: Tensor, sigma: Tensor, t: Tensor) -> Tensor:
+    """E[x_0 | x] for x_0 ~ N(0, 1)."""
+    return x / (1 + sigma**2)
+
+
+def two_gaussians(x: Tensor, sigma: Tensor, t: Tensor) -> Tensor:
+    """E[x_0 | x] for the equal mixture of N(-1, 0.2^2) and N(1, 0.2^2)."""
+    variance = 0.04 + sigma**2
+    right = torch.sigmoid(2 * x / variance)
+    means = torch.stack([-torch.ones_like(x), torch.ones_like(x)])
+    each = means + 0.04 / variance * (x - means)
+    return each[0] * (1 - right) + each[1] * right
+
+
+@pytest.mark.parametrize(("rho", "std"), [(1, 0.504), (2, 0.904), (3, 0.935), (5, 0.947), (7, 0.949), (10, 0.949)])
+def test_euler_narrows_a_gaussian_by_the_known_factor(rho: float, std: float) -> None:
+    assert float(draw(euler_sampler, gaussian, 50, rho).std()) == pytest.approx(std, abs=0.006)
+
+
+@pytest.mark.parametrize(("n_steps", "std"), [(10, 0.751), (20, 0.873), (100, 0.974), (200, 0.987), (1000, 0.997)])
+def test_euler_converges_with_more_steps(n_steps: int, std: float) -> None:
+    assert float(draw(euler_sampler, gaussian, n_steps, 7.0).std()) == pytest.approx(std, abs=0.006)
+
+
+@pytest.mark.parametrize(("n_steps", "std"), [(50, 1.005), (30, 1.016), (20, 1.040)])
+def test_2m_keeps_the_width_of_a_gaussian(n_steps: int, std: float) -> None:
+    assert float(draw(dpmpp_2m_sampler, gaussian, n_steps, 7.0).std()) == pytest.approx(std, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "n_steps", "distance"),
+    [(euler_sampler, 50, 0.034), (dpmpp_2m_sampler, 50, 0.0035), (dpmpp_2m_sampler, 20, 0.030)],
+)
+def test_mixture_of_two_gaussians(sampler: Sampler, n_steps: int, distance: float) -> None:
+    """Wasserstein-1 between sample and truth, by sorted values; half of it may be sampling noise."""
+    sample = np.sort(draw(sampler, two_gaussians, n_steps, 7.0).numpy())
+    generator = np.random.default_rng(0)
+    truth = np.concatenate([generator.normal(-1, 0.2, 1_000_000), generator.normal(1, 0.2, 1_000_000)])
+    quantiles = np.quantile(truth, (np.arange(len(sample)) + 0.5) / len(sample))
+    assert np.abs(sample - quantiles).mean() < distance + 0.012
+
+
+@pytest.mark.parametrize("sampler", [euler_sampler, dpmpp_2m_sampler])
+def test_a_denoiser_that_knows_the_answer_returns_it(sampler: Sampler) -> None:
+    sample = draw(sampler, lambda x, sigma, t: torch.full_like(x, 3.0), 20, 7.0)
+    assert torch.allclose(sample, torch.full_like(sample, 3.0), atol=1e-4)
+
+
+@pytest.mark.parametrize("sampler", [euler_sampler, dpmpp_2m_sampler])
+def test_one_evaluation_and_one_report_per_step(sampler: Sampler) -> None:
+    times, sigmas = sigmas_of(7, 7.0)
+    calls: list[float] = []
+    steps: list[int] = []
+
+    def denoise(x: Tensor, sigma: Tensor, t: Tensor) -> Tensor:
+        calls.append(float(t))
+        return x
+
+    sampler(denoise, torch.zeros(1, 1, 1), sigmas=sigmas, times=times, after_step=steps.append)
+    assert calls == pytest.approx(times.tolist())
+    assert steps == [1, 2, 3, 4, 5, 6, 7]

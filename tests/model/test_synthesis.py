@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+import torch
+
+from model.checkpoint import LabelJoint, Model, ModelDescription
+from model.compute import Compute
+from model.data.codec import Codec
+from model.data.layout import Column, TableLayout
+from model.data.stays import Stays
+from model.spec.config import Missing, NetworkConfig, SamplerConfig, TrainingConfig
+from model.spec.errors import Cancelled
+from model.strata import label_joint
+from model.synthesis import synthesise
+from model.training import train
+
+NETWORK = NetworkConfig(hidden_dim=16, n_layers=1, embedding_dim=4)
+TRAINING = TrainingConfig(max_steps=600, batch_size=128, learning_rate=5e-3)
+
+
+@pytest.fixture(scope="module")
+def model(toy_stays: Stays, toy_codec: Codec) -> Model:
+    trained = train(
+        toy_codec.encode(toy_stays),
+        toy_codec,
+        network=NETWORK,
+        training=TRAINING,
+        seed=0,
+        compute=Compute(device="cpu", precision="float32"),
+        workdir=None,
+        progress=lambda *_: None,
+        cancelled=lambda: False,
+    )
+    columns = tuple(Column(name=name, dtype="int64") for name in toy_codec.schema.columns)
+    description = ModelDescription(
+        software_version="0",
+        layout=TableLayout(columns=columns, time_start=0, time_step=1),
+        codec=toy_codec.state,
+        network=NETWORK,
+        training=TRAINING,
+        summary=trained.summary,
+        label_joint=LabelJoint.of(label_joint(toy_stays.labels, toy_codec.schema)),
+        n_training_stays=len(toy_stays),
+        seed=0,
+    )
+    return Model(description, toy_codec, trained.denoiser.requires_grad_(False))
+
+
+def draw(
+    model: Model,
+    labels: np.ndarray,
+    *,
+    sampler: SamplerConfig | None = None,
+    missing: Missing = "as_observed",
+    seed: int = 0,
+    chunk_size: int = 64,
+) -> Stays:
+    chunks = synthesise(
+        model,
+        labels[:, None],
+        sampler=sampler or SamplerConfig(n_steps=20, solver="2m"),
+        missing=missing,
+        seed=seed,
+        chunk_size=chunk_size,
+        progress=lambda *_: None,
+        cancelled=lambda: False,
+    )
+    parts = list(chunks)
+    return Stays(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("numerical", "categorical", "labels"))
+    )
+
+
+@pytest.mark.parametrize("solver", ["euler", "2m"])
+def test_the_label_that_was_asked_for_rules_the_values(model: Model, solver: str) -> None:
+    """Truth: heart rate 110 and rhythm 1 with death, 80 and rhythm 0 without."""
+    labels = np.arange(200) % 2
+    sampler = SamplerConfig.model_validate({"solver": solver, "n_steps": 30, "guidance_scale": 1})
+    stays = draw(model, labels, sampler=sampler)
+    assert (stays.labels[:, 0] == labels).all()
+    by_label = [np.nanmean(stays.numerical[labels == label]) for label in (0, 1)]
+    assert by_label == pytest.approx([80, 110], abs=4)
+    assert (stays.categorical[labels == 1] == 1).mean() > 0.8
+    assert (stays.categorical[labels == 0] == 0).mean() > 0.8
+
+
+def test_missing_values_come_at_the_training_rate_or_filled(model: Model) -> None:
+    labels = np.zeros(300, dtype=np.int64)
+    assert np.isnan(draw(model, labels).numerical).mean() == pytest.approx(0.2, abs=0.06)
+    assert not np.isnan(draw(model, labels, missing="imputed").numerical).any()
+
+
+def test_unconditioned_stays_carry_the_label_that_the_model_drew(model: Model) -> None:
+    stays = draw(model, np.full(400, -1))
+    assert set(np.unique(stays.labels)) == {0, 1}
+    assert stays.labels.mean() == pytest.approx(0.25, abs=0.12)
+    heart_rate = np.nanmean(stays.numerical, axis=(1, 2))
+    assert ((heart_rate > 95) == (stays.labels[:, 0] == 1)).mean() > 0.9
+
+
+def test_the_same_seed_gives_the_same_stays_chunk_by_chunk(model: Model) -> None:
+    labels = np.zeros(70, dtype=np.int64)
+    whole = draw(model, labels)
+    assert np.array_equal(whole.numerical, draw(model, labels).numerical, equal_nan=True)
+    # the first chunk does not know how many follow
+    assert np.array_equal(whole.numerical[:64], draw(model, labels[:64]).numerical, equal_nan=True)
+    assert not np.array_equal(whole.numerical, draw(model, labels, seed=1).numerical, equal_nan=True)
+
+
+def test_chunks_differ_from_each_other(model: Model) -> None:
+    stays = draw(model, np.zeros(128, dtype=np.int64))
+    assert not np.array_equal(stays.numerical[:64], stays.numerical[64:], equal_nan=True)
+
+
+def test_cancelling_stops_between_two_solver_steps(model: Model) -> None:
+    seen: list[int] = []
+    chunks = synthesise(
+        model,
+        np.zeros((10, 1), dtype=np.int64),
+        sampler=SamplerConfig(n_steps=50),
+        missing="as_observed",
+        seed=0,
+        chunk_size=10,
+        progress=lambda _step, value, _max: seen.append(value),
+        cancelled=lambda: len(seen) == 5,
+    )
+    with pytest.raises(Cancelled):
+        next(chunks)
+    assert len(seen) == 5
+
+
+def test_one_stay(model: Model) -> None:
+    assert len(draw(model, np.array([1]))) == 1
+
+
+def test_the_exponents_stay_within_their_clamp(model: Model) -> None:
+    for schedule in (model.denoiser.numerical_schedule, model.denoiser.embedding_schedule):
+        assert torch.all((schedule.rho() >= 2) & (schedule.rho() <= 15))

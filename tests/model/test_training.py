@@ -1,0 +1,133 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.compute import Compute
+from model.data.codec import Codec, Encoded
+from model.data.stays import Stays
+from model.spec.config import NetworkConfig, TrainingConfig
+from model.spec.errors import Cancelled, CheckpointError, NonFiniteLoss
+from model.training import train
+from model.training_run import Trained, TrainingRun, drop_labels
+
+TINY = NetworkConfig(hidden_dim=16, n_layers=1, embedding_dim=4)
+CPU = Compute(device="cpu", precision="float32")
+
+
+def quick(**changes: object) -> TrainingConfig:
+    return TrainingConfig.model_validate({"max_steps": 30, "batch_size": 64} | changes)
+
+
+def fit(
+    encoded: Encoded,
+    codec: Codec,
+    *,
+    workdir: Path | None = None,
+    stop_at: int | None = None,
+    training: TrainingConfig | None = None,
+) -> Trained:
+    steps: list[int] = []
+    return train(
+        encoded,
+        codec,
+        network=TINY,
+        training=training or quick(),
+        seed=3,
+        compute=CPU,
+        workdir=workdir,
+        progress=lambda _step, value, _max: steps.append(value),
+        cancelled=lambda: stop_at is not None and len(steps) >= stop_at,
+        checkpoint_seconds=0.0,
+    )
+
+
+@pytest.fixture
+def encoded(toy_stays: Stays, toy_codec: Codec) -> Encoded:
+    return toy_codec.encode(toy_stays)
+
+
+def weights(trained: Trained) -> dict[str, torch.Tensor]:
+    return dict(trained.denoiser.named_parameters())
+
+
+def test_the_loss_falls(encoded: Encoded, toy_codec: Codec) -> None:
+    history = fit(encoded, toy_codec, training=quick(max_steps=150)).summary.history
+    assert history[-1][1] < 0.6 * history[0][1]
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
+    encoded: Encoded, toy_codec: Codec, tmp_path: Path
+) -> None:
+    straight = fit(encoded, toy_codec)
+    with pytest.raises(Cancelled):
+        fit(encoded, toy_codec, workdir=tmp_path, stop_at=17)
+    resumed = fit(encoded, toy_codec, workdir=tmp_path)
+    assert resumed.summary.history == straight.summary.history
+    for name, value in weights(straight).items():
+        assert torch.equal(value, weights(resumed)[name]), name
+
+
+def test_a_checkpoint_of_another_training_is_refused(encoded: Encoded, toy_codec: Codec, tmp_path: Path) -> None:
+    fit(encoded, toy_codec, workdir=tmp_path)
+    with pytest.raises(CheckpointError, match="another configuration"):
+        fit(encoded, toy_codec, workdir=tmp_path, training=quick(learning_rate=0.5))
+
+
+def test_a_damaged_checkpoint_is_refused(encoded: Encoded, toy_codec: Codec, tmp_path: Path) -> None:
+    fit(encoded, toy_codec, workdir=tmp_path)
+    checkpoint = tmp_path / "training.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        fit(encoded, toy_codec, workdir=tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_and_says_where(encoded: Encoded, toy_codec: Codec) -> None:
+    broken = encoded._replace(
+        numerical=np.where(np.arange(len(encoded.numerical))[:, None, None] == 7, np.inf, encoded.numerical)
+    )
+    with pytest.raises(NonFiniteLoss, match=r"at step [0-6];"):
+        fit(broken, toy_codec)
+
+
+def test_time_is_a_limit_too(encoded: Encoded, toy_codec: Codec) -> None:
+    summary = fit(encoded, toy_codec, training=quick(max_steps=10_000_000, max_minutes=0.02)).summary
+    assert 0 < summary.steps < 10_000
+    assert 1.0 <= summary.seconds < 5.0
+
+
+@pytest.mark.parametrize("schedule", ["learnable", "fixed"])
+def test_the_schedule_is_learned_only_when_asked(encoded: Encoded, toy_codec: Codec, schedule: str) -> None:
+    denoiser = fit(encoded, toy_codec, training=quick(noise_schedule=schedule)).denoiser
+    moved = float(denoiser.embedding_schedule.rho_feature.abs().sum())
+    assert (moved > 0) == (schedule == "learnable")
+
+
+def test_every_stay_is_seen_once_an_epoch(encoded: Encoded, toy_codec: Codec) -> None:
+    run = TrainingRun(encoded, toy_codec, network=TINY, training=quick(batch_size=95), seed=0, compute=CPU)
+    n = len(run.data[2])
+    assert n == 380
+    seen = []
+    for run.step in range(4):
+        seen.append(run._batch())
+    assert sorted(torch.cat(seen).tolist()) == list(range(n))
+
+
+def test_more_stays_in_a_batch_than_there_are(toy_stays: Stays, toy_codec: Codec) -> None:
+    few = toy_codec.encode(toy_stays.take(slice(0, 3)))
+    assert fit(few, toy_codec, training=quick(max_steps=3)).summary.batch_size == 64
+
+
+def test_one_stay_trains(toy_stays: Stays, toy_codec: Codec) -> None:
+    one = toy_codec.encode(toy_stays.take(slice(0, 1)))
+    assert fit(one, toy_codec, training=quick(max_steps=3, batch_size=1)).summary.steps == 3
+
+
+def test_labels_are_dropped_for_whole_stays_and_singly() -> None:
+    generator = torch.Generator().manual_seed(0)
+    one = drop_labels(torch.ones(100_000, 1, dtype=torch.long), 0.2, generator)
+    assert abs(float((one == -1).float().mean()) - 0.2) < 0.01
+    two = drop_labels(torch.ones(100_000, 2, dtype=torch.long), 0.2, generator) == -1
+    assert abs(float(two.all(1).float().mean()) - (0.2 + 0.8 * 0.04)) < 0.01
+    assert abs(float((two.sum(1) == 1).float().mean()) - 0.8 * 2 * 0.2 * 0.8) < 0.01
