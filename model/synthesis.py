@@ -15,7 +15,7 @@ from model.diffusion.denoiser import Denoiser
 from model.diffusion.guidance import guided, one_hot_labels
 from model.diffusion.sampler import dpmpp_2m_sampler, euler_sampler, solver_times
 from model.spec.config import Missing, SamplerConfig
-from model.spec.errors import Cancelled
+from model.spec.errors import Cancelled, SamplingError
 from model.training import CancelCheck, Progress
 
 SOLVERS = {"euler": euler_sampler, "2m": dpmpp_2m_sampler}
@@ -36,7 +36,7 @@ def synthesise(
     """Draw one stay per row of `labels` (n, K), at most `chunk_size` at a time; -1 leaves a label to the model.
 
     The noise of chunk k depends on (seed, k) alone, so that any chunk can be drawn again. Raises Cancelled between
-    two solver steps. Progress counts stays, chunk by chunk and in parts of a chunk.
+    two solver steps, SamplingError if the network left the finite numbers. Progress counts stays, also within a chunk.
     """
     for number, first in enumerate(range(0, len(labels), chunk_size)):
         chunk = labels[first : first + chunk_size]
@@ -60,6 +60,8 @@ def _draw(
     after_step: Callable[[int], None],
 ) -> Stays:
     state = sample_states(model.denoiser, torch.as_tensor(labels), sampler=sampler, seed=seed, after_step=after_step)
+    if not state.isfinite().all():
+        raise SamplingError("the sampler produced values that are not finite; lower the guidance scale")
     values, embeddings = model.denoiser.unpack(state)
     codes = model.denoiser.embedding.nearest(embeddings)
     drawn = model.codec.decode(values.cpu().numpy(), codes.cpu().numpy(), missing=missing)

@@ -100,8 +100,8 @@ VITALS = (
 
 # Words that say how or in what unit a vital was taken, not which: heart_rate_mean, temp_c, sbp_mmhg.
 QUALIFIERS = spellings(
-    "mean avg average median last first min max value val hourly measured mmhg bpm c f celsius fahrenheit degc degf "
-    "percent pct"
+    "mean avg average median last first min max value val hourly measured mmhg mm hg bpm c f celsius fahrenheit "
+    "degc degf percent pct"
 )
 
 

@@ -6,6 +6,7 @@ CDMTError
 ├── RatioError           label ratios that a schema cannot satisfy
 ├── TrainingError        training cannot start or go on
 │   └── NonFiniteLoss    the loss became NaN or infinite
+├── SamplingError        the sampler produced values that are not finite
 ├── CheckpointError      a stored model is incomplete, altered or of an unknown format
 └── Cancelled            somebody asked the work to stop
 
@@ -48,6 +49,10 @@ class NonFiniteLoss(TrainingError):
             "lower the learning rate or look for extreme values in the data"
         )
         self.step = step
+
+
+class SamplingError(CDMTError):
+    """The sampler produced values that are not finite."""
 
 
 class CheckpointError(CDMTError):

@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from model.data.codec import Codec
 from model.data.layout import Column, TableLayout
 from model.data.stays import Stays
 from model.spec.config import Missing, NetworkConfig, SamplerConfig, TrainingConfig
-from model.spec.errors import Cancelled
+from model.spec.errors import Cancelled, SamplingError
 from model.strata import label_joint
 from model.synthesis import synthesise
 from model.training import train
@@ -126,6 +128,13 @@ def test_cancelling_stops_between_two_solver_steps(model: Model) -> None:
     with pytest.raises(Cancelled):
         next(chunks)
     assert len(seen) == 5
+
+
+def test_values_that_are_not_finite_are_an_error_and_not_missing_values(model: Model) -> None:
+    broken = Model(model.description, model.codec, copy.deepcopy(model.denoiser))
+    broken.denoiser.network.outputs.bias.fill_(torch.nan)
+    with pytest.raises(SamplingError, match="not finite"):
+        draw(broken, np.array([1]))
 
 
 def test_one_stay(model: Model) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +24,12 @@ def table(**columns: object) -> pd.DataFrame:
     return pd.DataFrame(base | columns)
 
 
-def per_stay(values: list[object]) -> list[object]:
+def per_stay(values: Sequence[object]) -> list[object]:
     """A column that repeats the values stay by stay."""
     return [values[i % len(values)] for i in range(N) for _ in range(L)]
 
 
-def per_row(values: list[object]) -> list[object]:
+def per_row(values: Sequence[object]) -> list[object]:
     """A column that repeats the values row by row."""
     return [values[i % len(values)] for i in range(N * L)]
 
@@ -155,8 +156,8 @@ def test_other_columns_are_numerical(values: list[object]) -> None:
 
 
 def test_two_values_in_a_handful_of_rows_are_a_measurement() -> None:
-    values: list[object] = [None] * N * L
-    values[0], values[5] = 12.0, 15.0
+    values = np.full(N * L, np.nan)
+    values[[0, 5]] = 12, 15
     assert feature(table(x=values), "x") == NumericalFeature(name="x")
 
 
@@ -211,7 +212,7 @@ def test_tables_without_a_schema(frame: pd.DataFrame, message: str) -> None:
 
 
 def test_unicode_names_and_text_are_welcome() -> None:
-    frame = table(**{"Beatmung": per_row(["nein", "já"]), "体温": np.linspace(36.1, 40, N * L)})
+    frame = table(Beatmung=per_row(["nein", "já"]), 体温=np.linspace(36.1, 40, N * L))
     assert categories(frame, "Beatmung") == ("já", "nein")
     assert feature(frame, "体温") == NumericalFeature(name="体温")
 
@@ -237,7 +238,7 @@ def test_a_table_like_that_of_the_sepsis_challenge() -> None:
             "Age": per_stay([40.5, 50.25, 70.75]),
             "Gender": per_stay([0, 1]),
             "Unit1": per_stay([0.0, 1.0, np.nan]),
-            "ICULOS": np.tile(np.arange(L) + 1, N),
+            "ICULOS": np.tile(np.arange(L) + 1.0, N),
             "SepsisLabel": per_row([0] * 8 + [1] * 2),
             "Patient_ID": np.repeat(np.arange(N), L),
         }

@@ -1,0 +1,46 @@
+# Every target makes what it needs first: on a fresh machine with Python 3.11 and make, `make demo` is all it takes.
+MAKEFLAGS += --no-print-directory
+PYTHON ?= python3
+export PYTHON
+BIN := .venv/bin
+SETUP := pyproject.toml requirements.lock scripts/setup.sh scripts/install_torch.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check format lock clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: .venv/.runtime  ## Generate 1,000 synthetic stays at 50/50 labels with the bundled model, into demo-output/
+	@$(BIN)/python -m service.cli demo
+
+serve: .venv/.runtime  ## Run the service on CDMT_HOST:CDMT_PORT (127.0.0.1:8000), data in CDMT_DATA_DIR (./var)
+	@exec $(BIN)/python -m service.cli serve
+
+test: .venv/.dev  ## Run all tests, with the real stack; ARGS="-k name" is handed to pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(ARGS)
+
+check: .venv/.dev  ## Formatting, lint, types, import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: .venv/.dev  ## Format, and fix what lint can fix
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lock:  ## Renew requirements.lock with the newest versions that pyproject.toml admits
+	@scripts/lock.sh
+
+clean:  ## Remove the environment and everything that was built or generated, but not ./var
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info demo-output
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.runtime: $(SETUP)
+	@scripts/setup.sh all
+	@touch $@
+
+.venv/.dev: $(SETUP)
+	@scripts/setup.sh all,dev
+	@touch .venv/.runtime $@

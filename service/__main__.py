@@ -1,0 +1,51 @@
+"""`python -m service`: the gateway on its own. It needs a Redis; `cdmt serve` brings one along."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from service.api.app import create_app
+from service.contracts.logs import configure_logs
+from service.contracts.settings import Settings
+
+GRACE_SECONDS = 10
+
+
+def main() -> int:
+    """Serve until a signal comes; 2 if the settings forbid it."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        return _refuse("; ".join(_told(detail) for detail in error.errors()))
+    if settings.redis_url is None:
+        return _refuse("set CDMT_REDIS_URL (or REDIS_URL); `cdmt serve` brings a Redis of its own")
+    configure_logs(settings.log_level)
+    uvicorn.run(
+        create_app(settings, redis_url=settings.redis_url),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    return 0
+
+
+def _told(error: ErrorDetails) -> str:
+    """The variable at fault, if it is one, and what is wrong with it; not its value, which may be a password."""
+    message = error["msg"].removeprefix("Value error, ")
+    return f"CDMT_{str(error['loc'][0]).upper().removeprefix('CDMT_')}: {message}" if error["loc"] else message
+
+
+def _refuse(reason: str) -> int:
+    sys.stderr.write(f"the gateway does not start: {reason}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

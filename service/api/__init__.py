@@ -1,0 +1,1 @@
+"""The REST interface: routes, and what stands between them and the outside."""

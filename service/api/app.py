@@ -1,0 +1,101 @@
+"""The gateway as one object: routes, what stands before them, and what runs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+
+import structlog
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from redis.exceptions import RedisError
+from starlette.middleware import Middleware
+
+from service.api import errors
+from service.api.deps import Services
+from service.api.middleware import BodyLimit, HeadAsGet, RequestContext
+from service.api.openapi import PROBLEM_RESPONSE, with_problems
+from service.api.routes import datasets, health, jobs, models
+from service.bundled import register_bundled
+from service.contracts.job_store import JobStore
+from service.contracts.settings import Settings
+from service.contracts.storage import ArtifactStore
+from service.jobs import JobQueue, connect
+
+DESCRIPTION = "Learns from ICU stays, and generates synthetic cohorts with the label ratios that you ask for."
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
+    """The gateway over the store that `settings` name and the queue at `redis_url`, which need not answer yet."""
+    services = _open_services(settings, redis_url)
+    app = FastAPIOffline(
+        title="CDMT-EHR",
+        version=_version(),
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        middleware=_middleware(settings),
+        responses=PROBLEM_RESPONSE,
+    )
+    app.state.services = services
+    errors.install(app)
+    for routes in (datasets, jobs, models, health):
+        app.include_router(routes.router)
+    app.openapi = with_problems(app)  # type: ignore[method-assign]
+    return app
+
+
+def _open_services(settings: Settings, redis_url: str) -> Services:
+    store = ArtifactStore(settings.data_dir)
+    jobs = JobStore(store)
+    return Services(
+        settings=settings,
+        store=store,
+        jobs=jobs,
+        queue=JobQueue(redis=connect(redis_url), jobs=jobs, settings=settings),
+    )
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    limits = {"max_body_bytes": settings.max_body_bytes, "max_upload_bytes": settings.max_upload_bytes}
+    return [
+        Middleware(RequestContext),
+        Middleware(BodyLimit, uploads=frozenset({"/datasets", "/models"}), **limits),
+        Middleware(HeadAsGet),
+    ]
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    services.store.sweep_staging(max_age_seconds=services.settings.staging_max_age_seconds)
+    for model_id in register_bundled(services.store):
+        log.info("bundled model registered", model_id=model_id)
+    reconciler = asyncio.create_task(_reconcile_for_ever(services))
+    yield
+    reconciler.cancel()
+    with suppress(asyncio.CancelledError):
+        await reconciler
+    services.queue.redis.close()
+
+
+async def _reconcile_for_ever(services: Services) -> None:
+    """Repair what crashes left behind, at the start and then again and again."""
+    while True:
+        try:
+            await asyncio.to_thread(services.queue.reconcile)
+        except RedisError:
+            log.warning("no reconciliation: the job queue does not answer")
+        except Exception as error:
+            log.error("reconciliation failed; it will be tried again", exc_info=error)
+        await asyncio.sleep(services.settings.reconcile_every_seconds)
+
+
+def _version() -> str:
+    try:
+        return version("cdmt-ehr")
+    except PackageNotFoundError:
+        return "0.0.0"

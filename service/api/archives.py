@@ -1,0 +1,113 @@
+"""Models as zip archives: the files of a model's folder, plain, checked one by one on their way in."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+import zipfile
+from functools import partial
+from pathlib import Path
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from model.spec.errors import CheckpointError
+from service.api.deps import Caller, Services
+from service.api.downloads import ZIP, Download
+from service.contracts.ids import is_id
+from service.contracts.records import WEIGHTS, ModelRecord
+from service.contracts.storage import RECORD, file_sha256, manifest, write_record
+
+FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(safetensors|json|html|md)")
+MAX_FILES = 32
+MAX_HEADER_BYTES = 1 << 24
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
+
+
+def archive_download(model_id: str, services: Services) -> Response:
+    """The folder of a model as a zip, deleted once it is sent."""
+    folder = services.store.model_dir(model_id)
+    path = Path(tempfile.mkdtemp(prefix="archive-", dir=services.store.staging_root)) / f"{model_id}.zip"
+    try:
+        _pack(folder, path)
+        sha256 = file_sha256(path)
+    except BaseException:
+        shutil.rmtree(path.parent, ignore_errors=True)
+        raise
+    cleanup = partial(shutil.rmtree, path.parent, ignore_errors=True)
+    return Download(path, sha256=sha256, media_type=ZIP, filename=f"model-{model_id}.zip", cleanup=cleanup)
+
+
+def import_archive(path: Path, folder: Path, *, services: Services, caller: Caller) -> ModelRecord:
+    """Publish the model in the zip at `path` under its own id, made in `folder` in staging.
+
+    Raises CheckpointError for anything that is not exactly an archive of ours; AlreadyPublished.
+    """
+    _unpack(path, folder, max_bytes=services.settings.max_upload_bytes)
+    path.unlink()
+    record = _checked_record(folder).model_copy(update={"origin": "imported", "caller": caller.name})
+    write_record(folder, record)
+    services.store.publish(folder, "models", record.id)
+    return record
+
+
+def _pack(folder: Path, path: Path) -> None:
+    with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED) as archive:
+        for file in sorted(file for file in folder.iterdir() if FILE_NAME.fullmatch(file.name)):
+            entry = zipfile.ZipInfo(file.name, EPOCH)
+            entry.file_size = file.stat().st_size  # so that zipfile knows whether it needs zip64
+            with file.open("rb") as source, archive.open(entry, "w") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+
+
+def _unpack(path: Path, folder: Path, *, max_bytes: int) -> None:
+    """Write the archive's files into `folder`. Names are ours or refused, so none can lead out of it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            _check_entries(entries, max_bytes=max_bytes)
+            for entry in entries:
+                with archive.open(entry) as source, (folder / entry.filename).open("xb") as target:
+                    shutil.copyfileobj(source, target, 1 << 20)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:  # RuntimeError: encrypted
+        raise CheckpointError("the file is not a zip archive, or a damaged one") from error
+
+
+def _check_entries(entries: list[zipfile.ZipInfo], *, max_bytes: int) -> None:
+    names = [entry.filename for entry in entries]
+    strange = [name for name in names if not FILE_NAME.fullmatch(name)]
+    if strange:
+        raise CheckpointError(f"the archive holds '{strange[0][:64]}', which is no file of a model")
+    if len(names) > MAX_FILES or len(set(names)) < len(names):
+        raise CheckpointError("the archive holds too many files, or one of them twice")
+    # zipfile reads no more of an entry than its announced size, so this bounds what is written.
+    if sum(entry.file_size for entry in entries) > max_bytes:
+        raise CheckpointError(f"the archive unpacks to more than the allowed {max_bytes} bytes")
+
+
+def _checked_record(folder: Path) -> ModelRecord:
+    try:
+        record = ModelRecord.model_validate_json((folder / RECORD).read_bytes())
+    except (FileNotFoundError, ValidationError) as error:
+        raise CheckpointError(f"the archive's {RECORD} is missing or not that of a model") from error
+    if not is_id(record.id):
+        raise CheckpointError(f"the archive's {RECORD} has an id that cannot be one")
+    if manifest(folder) != record.files or WEIGHTS not in record.files:
+        raise CheckpointError(f"the archive's files are not those that its {RECORD} lists")
+    _check_weights(folder / WEIGHTS)
+    return record
+
+
+def _check_weights(path: Path) -> None:
+    """Refuse what is not in safetensors format: 8 bytes of header length, a JSON header, then the numbers."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = file.read(length) if length <= MAX_HEADER_BYTES else b""
+    try:
+        tensors = json.loads(header)
+    except (ValueError, RecursionError):
+        tensors = None
+    if not isinstance(tensors, dict):
+        raise CheckpointError(f"{WEIGHTS} is not in safetensors format")

@@ -1,0 +1,146 @@
+"""Files on their way out: strong ETags from the manifest, 304, ranges, Parquet turned into CSV while it streams."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from service.api.middleware import is_head
+
+PARQUET = "application/vnd.apache.parquet"
+CSV = "text/csv; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+ZIP = "application/zip"
+
+# A report may come from an imported model: let it draw and style itself, and nothing else.
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+
+
+class Download(FileResponse):
+    """A file whose ETag is the SHA-256 of its content, so that a client can check, resume and revalidate it.
+
+    `cleanup` is called at the end, however that comes.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        sha256: str,
+        media_type: str,
+        filename: str,
+        inline: bool = False,
+        headers: dict[str, str] | None = None,
+        cleanup: Callable[[], None] | None = None,
+    ) -> None:
+        self.cleanup = cleanup
+        super().__init__(
+            path,
+            media_type=media_type,
+            filename=filename,
+            content_disposition_type="inline" if inline else "attachment",
+            headers={"ETag": f'"{sha256}"', "Cache-Control": "private, no-cache", **(headers or {})},
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file, a part of it, its headers only, or 304."""
+        if is_head(scope):
+            scope = {**scope, "method": "HEAD"}
+        try:
+            if is_unchanged(Request(scope), self.headers["etag"]):
+                await not_modified(self.headers["etag"])(scope, receive, send)
+            else:
+                await super().__call__(scope, receive, send)
+        finally:  # also when the client goes away in the middle
+            if self.cleanup is not None:
+                await run_in_threadpool(self.cleanup)
+
+    @classmethod
+    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        """As in Starlette, but answers as problem documents, and a malformed range is no range (RFC 9110, 14.2)."""
+        try:
+            return super()._parse_range_header(http_range, file_size)
+        except MalformedRangeHeader:
+            return []
+        except RangeNotSatisfiable as error:
+            size = error.max_size
+            raise HTTPException(
+                416, f"the file has {size} bytes", headers={"Content-Range": f"bytes */{size}"}
+            ) from None
+
+
+def is_unchanged(request: Request, etag: str) -> bool:
+    """Whether the client's `If-None-Match` says that it has this content already."""
+    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    return etag in known or "*" in known
+
+
+def not_modified(etag: str) -> Response:
+    """304, with the headers that go with it."""
+    return Response(status_code=304, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+
+
+def csv_download(request: Request, path: Path, *, sha256: str, filename: str) -> Response:
+    """A Parquet file as CSV, made row group by row group while it is sent. Missing values are empty fields."""
+    etag = f'"{sha256}-csv"'
+    headers = {
+        "ETag": etag,
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": f'attachment; filename="{filename}"',
+    }
+    if is_unchanged(request, etag):
+        return not_modified(etag)
+    if is_head(request.scope):
+        return Response(media_type=CSV, headers=headers)
+    return StreamingResponse(_csv_parts(path), media_type=CSV, headers=headers)
+
+
+def _csv_parts(path: Path) -> Iterator[bytes]:
+    with pq.ParquetFile(path) as file:
+        for number, batch in enumerate(file.iter_batches()):
+            table = pa.Table.from_batches([_without_nan(batch)])
+            buffer = io.BytesIO()
+            pyarrow.csv.write_csv(table, buffer, pyarrow.csv.WriteOptions(include_header=number == 0))
+            yield buffer.getvalue()
+
+
+def _without_nan(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [
+        pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        if pa.types.is_floating(column.type)
+        else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def prefers_html(accept: str) -> bool:
+    """Whether an `Accept` header ranks HTML above JSON; JSON where it does not care."""
+    return _quality(accept, "text/html") > _quality(accept, "application/json")
+
+
+def _quality(accept: str, media_type: str) -> float:
+    """The q of `media_type` by the most specific range that covers it (RFC 9110, 12.5.1)."""
+    ranges = {}
+    for entry in accept.lower().split(","):
+        name, *parameters = (part.strip() for part in entry.split(";"))
+        weights = [parameter[2:] for parameter in parameters if parameter.startswith("q=")]
+        try:
+            ranges[name] = float(weights[0]) if weights else 1.0
+        except ValueError:
+            ranges[name] = 0.0
+    for name in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
+        if name in ranges:
+            return ranges[name]
+    return 0.0

@@ -1,0 +1,220 @@
+"""Every error that leaves the service is a problem document (RFC 9457); which one, says the table below."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, NamedTuple, cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from model.spec.errors import CDMTError, CheckpointError, DataError, RatioError, SchemaError
+from service.contracts.errors import (
+    AlreadyPublished,
+    IllegalTransition,
+    InUse,
+    LimitExceeded,
+    NotFound,
+    NotReady,
+    QueueUnavailable,
+    ServiceError,
+)
+from service.contracts.jobs import problem_type
+
+MEDIA_TYPE = "application/problem+json"
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+MAX_POINTER = 200
+SHOWN = 5  # errors in the detail; `errors` has them all
+RETRY_AFTER_SECONDS = "5"
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    pointer: str = Field(description="JSON Pointer (RFC 6901) into the body, or `?name` for a query parameter")
+    message: str
+
+
+class Problem(BaseModel):
+    """An error. `detail` and `errors` name what is wrong; they never quote an uploaded value."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[FieldError] | None = Field(None, description="only for a bad body or query")
+
+
+class BadFields(ServiceError):
+    """Fields of a body that cannot be used as they are."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        more = f" (and {len(errors) - SHOWN} more)" if len(errors) > SHOWN else ""
+        super().__init__("; ".join(f"{error.pointer}: {error.message}" for error in errors[:SHOWN]) + more)
+        self.errors = list(errors)
+
+
+class Row(NamedTuple):
+    """How a type of exception is answered."""
+
+    status: int
+    slug: str
+    title: str
+
+
+# The first type in an exception's MRO that is in here decides.
+TABLE: dict[type[BaseException], Row] = {
+    NotFound: Row(404, "not-found", "Not found"),
+    AlreadyPublished: Row(409, "already-there", "Already there"),
+    IllegalTransition: Row(409, "wrong-state", "The job's state does not allow this"),
+    InUse: Row(409, "in-use", "In use"),
+    NotReady: Row(409, "not-ready", "Not there yet"),
+    BadFields: Row(422, "invalid-request", "The request is not valid"),
+    CheckpointError: Row(422, "invalid-model", "Not a model that can be used"),
+    DataError: Row(422, "invalid-data", "The table does not match its schema"),
+    LimitExceeded: Row(422, "limit-exceeded", "More than this installation allows"),
+    RatioError: Row(422, "invalid-ratios", "The label ratios cannot be satisfied"),
+    SchemaError: Row(422, "invalid-schema", "The schema contradicts itself or the table"),
+    QueueUnavailable: Row(503, "queue-unavailable", "The job queue does not answer"),
+    RedisError: Row(503, "queue-unavailable", "The job queue does not answer"),
+    CDMTError: Row(500, "internal-error", "Something went wrong here"),
+}
+DISK_FULL_ROW = Row(507, "disk-full", "The disk is full")
+INTERNAL_ROW = Row(500, "internal-error", "Something went wrong here")
+INTERNAL_DETAIL = "an unexpected error; the log of the gateway has it under this request_id"
+
+# Phrases for what the framework raises by itself.
+SLUGS = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "wrong-media-type"}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception of this app by the table."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _framework)
+    for kind in (CDMTError, RedisError, OSError):
+        app.add_exception_handler(kind, _ours)
+
+
+def problem(
+    request: Request,
+    row: Row,
+    detail: str,
+    *,
+    errors: Sequence[FieldError] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The response that says so."""
+    body = Problem(
+        type=problem_type(row.slug),
+        title=row.title,
+        status=row.status,
+        detail=detail,
+        instance=request.url.path,
+        request_id=request.state.request_id,
+        errors=list(errors) if errors is not None else None,
+    )
+    return JSONResponse(
+        body.model_dump(exclude_none=True), status_code=row.status, headers=headers, media_type=MEDIA_TYPE
+    )
+
+
+def internal_problem(request: Request) -> Response:
+    """The answer to what nobody foresaw; says nothing about it."""
+    return problem(request, INTERNAL_ROW, INTERNAL_DETAIL)
+
+
+def field_errors(errors: Iterable[Mapping[str, Any]], body: object, prefix: str = "") -> list[FieldError]:
+    """Pydantic's errors without the input that they quote; of a union, only the branch that came furthest."""
+    found = [FieldError(pointer=prefix + _pointer(error, body), message=_message(error)) for error in errors]
+    inner = [error for error in found if not any(_is_inside(other.pointer, error.pointer) for other in found)]
+    return list({(error.pointer, error.message): error for error in inner}.values())
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    if any(detail["type"] == "json_invalid" for detail in error.errors()):
+        return problem(request, Row(400, "not-json", "The body is not JSON"), "the body cannot be read as JSON")
+    in_body = [{**e, "loc": e["loc"][1:]} for e in error.errors() if e["loc"][0] == "body"]
+    elsewhere = [e for e in error.errors() if e["loc"][0] != "body"]
+    errors = field_errors(in_body, error.body)
+    errors += [FieldError(pointer=f"?{e['loc'][-1]}", message=_message(e)) for e in elsewhere]
+    bad = BadFields(errors)
+    return problem(request, TABLE[BadFields], str(bad), errors=errors)
+
+
+async def _framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NOT_MODIFIED:
+        return Response(status_code=304, headers=error.headers)
+    phrase = HTTPStatus(error.status_code).phrase
+    row = Row(error.status_code, SLUGS.get(error.status_code, phrase.lower().replace(" ", "-")), phrase)
+    return problem(request, row, error.detail, headers=error.headers)
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    if isinstance(error, OSError) and not isinstance(error, RedisError):
+        return _operating_system(request, error)
+    row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
+    detail = "the job queue does not answer; try again later" if isinstance(error, RedisError) else str(error)
+    headers = {"Retry-After": RETRY_AFTER_SECONDS} if row.status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return problem(request, row, detail, errors=_own_fields(error), headers=headers)
+
+
+def _operating_system(request: Request, error: OSError) -> Response:
+    if error.errno in DISK_FULL:
+        return problem(request, DISK_FULL_ROW, "disk full: nothing of this request was kept; free some space first")
+    raise error
+
+
+def _own_fields(error: Exception) -> list[FieldError] | None:
+    """The field at fault, where the exception knows it."""
+    match error:
+        case BadFields():
+            return error.errors
+        case LimitExceeded():
+            return [FieldError(pointer=error.pointer, message=str(error))]
+        case RatioError():
+            return [FieldError(pointer="/label_ratios", message=str(error))]
+        case DataError(column=str() as column):
+            return [FieldError(pointer=f"/file/{_escaped(column)}", message=str(error))]
+    return None
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _pointer(error: Mapping[str, Any], body: object) -> str:
+    """The part of pydantic's location that exists in the body: it also names the branches of unions."""
+    *_, last = error["loc"] or ("",)
+    parts: list[str] = []
+    here = body
+    for step in error["loc"]:
+        if _has(here, step):
+            here = cast(Any, here)[step]
+            parts.append(_escaped(str(step)))
+    if error["type"] == "missing":
+        parts.append(_escaped(str(last)))
+    return "".join(f"/{part}" for part in parts)[:MAX_POINTER]
+
+
+def _has(container: object, step: str | int) -> bool:
+    if isinstance(container, dict):
+        return step in container
+    return isinstance(container, list) and isinstance(step, int) and step < len(container)
+
+
+def _escaped(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1")
+
+
+def _is_inside(inner: str, outer: str) -> bool:
+    return inner.startswith(outer + "/")

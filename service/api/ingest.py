@@ -1,0 +1,104 @@
+"""An uploaded table becomes a dataset: read, checked against its schema, stored as Parquet with its record."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+
+import pandas as pd
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from model.data.arrange import ArrangedTable, arrange
+from model.data.inference import infer_schema
+from model.data.readers import read_table
+from model.spec.schema import Schema
+from service.api.deps import Caller, Services
+from service.api.errors import BadFields, FieldError, field_errors
+from service.api.uploads import Upload
+from service.contracts.ids import new_id
+from service.contracts.jobs import now
+from service.contracts.records import TABLE, DatasetRecord
+from service.contracts.settings import Settings
+from service.contracts.storage import manifest, write_record
+
+MAX_NAME = 128
+
+
+def ingest(upload: Upload, folder: Path, *, services: Services, caller: Caller) -> DatasetRecord:
+    """Publish the table at `upload.path` as a dataset, made in `folder` in staging. Only the schema's columns stay.
+
+    Raises DataError or SchemaError where the table does not match its schema, BadFields for the form's other fields.
+    """
+    given, name = given_schema(upload), dataset_name(upload)
+    frame = _read(upload.path, services.settings)
+    upload.path.unlink()
+    schema = given or infer_schema(frame)
+    arranged = arrange(frame, schema)
+    _store(frame, arranged, folder / TABLE)
+    record = _record(upload, schema, arranged, folder=folder, name=name, inferred=given is None, caller=caller)
+    write_record(folder, record)
+    services.store.publish(folder, "datasets", record.id)
+    return record
+
+
+def given_schema(upload: Upload) -> Schema | None:
+    """The schema in the form; None if there is none, so that it is inferred."""
+    text = upload.fields.get("schema", "")
+    if not text.strip():
+        return None
+    try:
+        body = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        raise BadFields([FieldError(pointer="/schema", message="not JSON")]) from None
+    try:
+        return Schema.model_validate(body)
+    except ValidationError as error:
+        raise BadFields(field_errors(error.errors(include_url=False), body, prefix="/schema")) from None
+
+
+def dataset_name(upload: Upload) -> str:
+    """The name in the form, else that of the uploaded file without its suffix."""
+    name = upload.fields.get("name", "").strip()
+    if not name:
+        stem = PurePath((upload.filename or "").replace("\\", "/")).stem
+        return "".join(c for c in stem if c.isprintable())[:MAX_NAME].strip() or "dataset"
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise BadFields([FieldError(pointer="/name", message=f"not printable text of at most {MAX_NAME} characters")])
+    return name
+
+
+def _read(path: Path, settings: Settings) -> pd.DataFrame:
+    return read_table(
+        path, max_columns=settings.max_columns, max_rows=settings.max_rows, max_bytes=settings.max_table_bytes
+    )
+
+
+def _store(frame: pd.DataFrame, arranged: ArrangedTable, path: Path) -> None:
+    columns = [column.name for column in arranged.layout.columns]
+    frame[columns].to_parquet(path, index=False, compression="zstd")
+
+
+def _record(
+    upload: Upload,
+    schema: Schema,
+    arranged: ArrangedTable,
+    *,
+    folder: Path,
+    name: str,
+    inferred: bool,
+    caller: Caller,
+) -> DatasetRecord:
+    return DatasetRecord(
+        id=new_id(),
+        created_at=now(),
+        caller=caller.name,
+        name=name,
+        sequence_length=schema.sequence_length,
+        table_schema=schema,
+        schema_inferred=inferred,
+        columns={column.name: column.dtype for column in arranged.layout.columns},
+        files=manifest(folder),
+        sha256=upload.sha256,
+        bytes=upload.bytes,
+        **arranged.summary.model_dump(),
+    )

@@ -1,0 +1,145 @@
+"""What every request passes through on its way in, and every answer on its way out."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Container
+from typing import cast
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.errors import Row, internal_problem, problem
+from service.contracts.ids import new_id
+
+REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+MAX_LOGGED_PATH = 200
+HEAD = "cdmt.head"  # in the scope of a HEAD request, which the routes see as GET
+
+log = structlog.get_logger(__name__)
+
+
+class RequestContext:
+    """Gives each request an id, writes one log line about it, and answers what nobody else caught."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Answer(send, request_id)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            start = time.monotonic()
+            try:
+                await self._handle(scope, receive, answer)
+            finally:
+                milliseconds = round(1000 * (time.monotonic() - start), 1)
+                path = scope["path"][:MAX_LOGGED_PATH]
+                log.info("request", method=scope["method"], path=path, status=answer.status, ms=milliseconds)
+        return None
+
+    async def _handle(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        try:
+            await self.app(scope, receive, answer.send)
+        except ClientDisconnect:
+            log.info("the client went away")
+        except Exception as error:
+            log.error("unexpected error", exc_info=error)  # the log keeps its type and frames, not its message
+            if answer.status is not None:
+                # Breaking the connection tells the client that the answer is not whole.
+                raise RuntimeError("an answer broke off") from None
+            await internal_problem(Request(scope))(scope, receive, answer.send)
+
+
+class _Answer:
+    """Remembers the status of an answer and stamps it with the request's id."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self._request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+        await self._send(message)
+
+
+class BodyLimit:
+    """413 for a body that is announced too long, at once, and for one that turns out to be."""
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, max_upload_bytes: int, uploads: Container[str]) -> None:
+        self.app = app
+        self.max_body_bytes = max_body_bytes
+        self.max_upload_bytes = max_upload_bytes
+        self.uploads = uploads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        limit = self.max_upload_bytes if scope["path"] in self.uploads else self.max_body_bytes
+        announced = Headers(scope=scope).get("content-length", "")
+        if announced.isdecimal() and int(announced[:20]) > limit:
+            row = Row(413, "too-large", "Content Too Large")
+            response = problem(Request(scope), row, _too_large(limit), headers={"Connection": "close"})
+            return await response(scope, receive, send)
+        return await self.app(scope, _counted(receive, limit), send)
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    total = 0
+
+    async def counted() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > limit:
+            raise HTTPException(413, _too_large(limit), headers={"Connection": "close"})
+        return message
+
+    return counted
+
+
+def _too_large(limit: int) -> str:
+    return f"the body is longer than the {limit} bytes that are allowed here"
+
+
+class HeadAsGet:
+    """Answers HEAD wherever there is a GET: the same status and headers, no body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            return await self.app(scope, receive, send)
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        return await self.app({**scope, "method": "GET", HEAD: True}, receive, without_body)
+
+
+def is_head(scope: Scope) -> bool:
+    """Whether the client wants the headers only, so that a body need not be made."""
+    return cast(bool, scope.get(HEAD, False))
+
+
+def _request_id(scope: Scope) -> str:
+    wanted = Headers(scope=scope).get("x-request-id", "")
+    return wanted if REQUEST_ID.fullmatch(wanted) else new_id()

@@ -1,0 +1,72 @@
+"""The files that a job or a model has to offer, as downloads."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.deps import Services
+from service.api.downloads import HTML, PARQUET, REPORT_POLICY, Download, csv_download, prefers_html
+from service.contracts.errors import NotFound, NotReady
+from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, TrainRequest
+from service.contracts.records import COHORT, REPORT_HTML, REPORT_JSON
+from service.contracts.storage import Kind
+
+ReportFormat = Literal["json", "html"]
+
+
+def cohort_download(request: Request, job: JobRecord, services: Services, *, wanted: str | None) -> Response:
+    """The cohort of a generate job, in the wanted format or else the one that the job was asked for."""
+    if not isinstance(job.request, GenerateRequest):
+        raise NotFound("cohort of job", job.id)
+    _check_succeeded(job)
+    sha256 = services.store.cohort(job.id).files[COHORT].sha256
+    path = services.store.cohort_dir(job.id) / COHORT
+    if (wanted or job.request.format) == "csv":
+        return csv_download(request, path, sha256=sha256, filename=f"cohort-{job.id}.csv")
+    return Download(path, sha256=sha256, media_type=PARQUET, filename=f"cohort-{job.id}.parquet")
+
+
+def job_report(job: JobRecord, services: Services, *, wanted: ReportFormat) -> Response:
+    """The report of a job: of its cohort, of the model that it trained, or of its comparison."""
+    _check_succeeded(job)
+    match job.request:
+        case TrainRequest():
+            return model_report(str(job.model_id), services, wanted=wanted)
+        case GenerateRequest():
+            return _report("cohorts", job.id, services, wanted=wanted)
+        case EvaluateRequest():
+            return _report("reports", job.id, services, wanted=wanted)
+
+
+def model_report(model_id: str, services: Services, *, wanted: ReportFormat) -> Response:
+    """The report of a model."""
+    return _report("models", model_id, services, wanted=wanted)
+
+
+def wanted_report(request: Request) -> ReportFormat:
+    """JSON or HTML, by the `Accept` header."""
+    return "html" if prefers_html(request.headers.get("accept", "")) else "json"
+
+
+def _check_succeeded(job: JobRecord) -> None:
+    if job.status != "succeeded":
+        raise NotReady(f"job '{job.id}' is {job.status}")
+
+
+def _report(kind: Kind, thing_id: str, services: Services, *, wanted: ReportFormat) -> Response:
+    record = {"cohorts": services.store.cohort, "models": services.store.model, "reports": services.store.report}[kind]
+    name = REPORT_HTML if wanted == "html" else REPORT_JSON
+    entry = record(thing_id).files.get(name)
+    if entry is None:
+        raise NotFound(f"{name} of {kind[:-1]}", thing_id)
+    return Download(
+        services.store.directory(kind, thing_id) / name,
+        sha256=entry.sha256,
+        media_type=HTML if wanted == "html" else "application/json",
+        filename=f"report-{thing_id}.{wanted}",
+        inline=True,
+        headers={"Vary": "Accept", "Content-Security-Policy": REPORT_POLICY},
+    )

@@ -1,0 +1,58 @@
+"""Datasets: real patients' tables. They come in, are counted and checked, and never go out again."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from service.api.deps import CallerDep, ServicesDep, multipart_only
+from service.api.ingest import ingest
+from service.api.openapi import file_form
+from service.api.paging import Cursor, Limit, Page, after, link_next, take
+from service.api.submissions import delete_dataset
+from service.api.uploads import receive_upload
+from service.contracts.records import DatasetRecord
+
+FORM = file_form(
+    "Parquet or CSV in long form: a row per stay and time step",
+    fields={
+        "schema": "JSON; absent: inferred from the table, and returned",
+        "name": "absent: the name of the file",
+    },
+)
+
+router = APIRouter(prefix="/datasets", tags=["datasets"])
+
+
+@router.post("", status_code=201, dependencies=[Depends(multipart_only)], openapi_extra=FORM)
+async def upload(request: Request, response: Response, services: ServicesDep, caller: CallerDep) -> DatasetRecord:
+    """Store a table of real stays, with the schema given or inferred. Only counts come back."""
+    with services.store.staging("dataset") as folder:
+        form = await receive_upload(request, folder / "upload", fields=("schema", "name"))
+        async with services.ingesting:
+            record = await run_in_threadpool(ingest, form, folder, services=services, caller=caller)
+    response.headers["Location"] = f"/datasets/{record.id}"
+    return record
+
+
+@router.get("")
+def list_datasets(
+    request: Request, response: Response, services: ServicesDep, limit: Limit = 20, cursor: Cursor = None
+) -> Page[DatasetRecord]:
+    """Datasets, newest first."""
+    records = services.store.datasets(after(services.store.ids("datasets"), cursor))
+    found, next_cursor = take(records, limit)
+    link_next(request, response, next_cursor)
+    return Page(items=found, next_cursor=next_cursor)
+
+
+@router.get("/{dataset_id}")
+def get_dataset(dataset_id: str, services: ServicesDep) -> DatasetRecord:
+    """What is known about a dataset."""
+    return services.store.dataset(dataset_id)
+
+
+@router.delete("/{dataset_id}", status_code=204)
+def delete(dataset_id: str, services: ServicesDep) -> None:
+    """Remove a dataset and its table; 409 while a job uses it. Models trained on it stay."""
+    delete_dataset(dataset_id, services)

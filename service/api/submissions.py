@@ -1,0 +1,92 @@
+"""A parsed request becomes a queued job, once everything that can be checked without running it has been."""
+
+from __future__ import annotations
+
+from model.spec.ratios import check_ratios
+from service.api.deps import Caller, Services
+from service.contracts.errors import InUse, LimitExceeded, NotFound, NotReady
+from service.contracts.ids import new_id
+from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, Request, TrainRequest, now
+
+
+def submit(request: Request, *, services: Services, caller: Caller) -> JobRecord:
+    """Check the request, write its record, queue it.
+
+    Raises NotFound, NotReady, LimitExceeded or RatioError for what cannot work, QueueUnavailable without Redis.
+    """
+    record = JobRecord(id=new_id(), created_at=now(), request=request, request_id=caller.request_id, caller=caller.name)
+    with services.exclusive:
+        _check(request, services)
+        services.queue.submit(record)
+    return record
+
+
+def delete_dataset(dataset_id: str, services: Services) -> None:
+    """Remove a dataset; InUse if a job that has not ended needs it."""
+    with services.exclusive:
+        services.store.dataset(dataset_id)
+        _check_unused(dataset_id, services)
+        services.store.remove("datasets", dataset_id)
+
+
+def delete_model(model_id: str, services: Services) -> None:
+    """Remove a model; InUse if a job that has not ended needs it."""
+    with services.exclusive:
+        services.store.model(model_id)
+        _check_unused(model_id, services)
+        services.store.remove("models", model_id)
+
+
+def delete_job(job_id: str, services: Services) -> None:
+    """Remove a job that has ended, with its cohort and report; a model that it made stays."""
+    with services.exclusive:
+        services.jobs.read(job_id)
+        _check_unused(job_id, services)
+        services.queue.remove(job_id)
+    for kind in ("cohorts", "reports"):
+        if services.store.exists(kind, job_id):
+            services.store.remove(kind, job_id)
+    services.store.remove_work_dir(job_id)
+
+
+def _check(request: Request, services: Services) -> None:
+    match request:
+        case TrainRequest():
+            services.store.dataset(request.dataset_id)
+        case GenerateRequest():
+            _check_generate(request, services)
+        case EvaluateRequest():
+            _check_evaluate(request, services)
+
+
+def _check_generate(request: GenerateRequest, services: Services) -> None:
+    schema = services.store.model(request.model_id).table_schema
+    largest = services.settings.max_stays
+    if request.n_stays > largest:
+        raise LimitExceeded(f"n_stays: at most {largest} stays can be asked for at once", pointer="/n_stays")
+    check_ratios(request.label_ratios, schema)
+
+
+def _check_evaluate(request: EvaluateRequest, services: Services) -> None:
+    services.store.dataset(request.dataset_id)
+    job = services.jobs.read(request.job_id)
+    if not isinstance(job.request, GenerateRequest):
+        raise NotFound("cohort of job", request.job_id)
+    if job.status != "succeeded":
+        raise NotReady(f"job '{job.id}' is {job.status}: it has no cohort to compare")
+
+
+def _check_unused(thing_id: str, services: Services) -> None:
+    for record in services.jobs.active():
+        if thing_id in _needs(record.request):
+            raise InUse(f"'{thing_id}' is needed by job '{record.id}', which is {record.status}")
+
+
+def _needs(request: Request) -> tuple[str, ...]:
+    match request:
+        case TrainRequest():
+            return (request.dataset_id,)
+        case GenerateRequest():
+            return (request.model_id,)
+        case EvaluateRequest():
+            return (request.dataset_id, request.job_id)

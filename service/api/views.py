@@ -1,0 +1,86 @@
+"""What a job looks like from outside: its record, its live progress, and where to go from here."""
+
+from __future__ import annotations
+
+from pydantic import AwareDatetime, BaseModel
+
+from service.contracts.jobs import (
+    EvaluateRequest,
+    GenerateRequest,
+    JobError,
+    JobKind,
+    JobRecord,
+    JobResult,
+    JobState,
+    Request,
+    TrainRequest,
+)
+from service.contracts.live import Progress
+from service.jobs import LiveStatus
+
+
+class JobLinks(BaseModel):
+    """Paths that exist now; null for what the job does not have (yet)."""
+
+    self: str
+    cancel: str | None = None
+    cohort: str | None = None
+    report: str | None = None
+    model: str | None = None
+
+
+class JobView(BaseModel):
+    """A job. `progress` is of its present step; `queue_position` counts the jobs that go before it."""
+
+    id: str
+    kind: JobKind
+    status: JobState
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+    progress: Progress | None
+    request: Request
+    model_id: str | None
+    attempts: int
+    queue_position: int | None
+    result: JobResult | None
+    error: JobError | None
+    expires_at: AwareDatetime | None
+    links: JobLinks
+
+
+def job_view(record: JobRecord, live: LiveStatus) -> JobView:
+    """The body of GET /jobs/{id}."""
+    return JobView(
+        id=record.id,
+        kind=record.kind,
+        status=record.status,
+        created_at=record.created_at,
+        started_at=record.started_at,
+        finished_at=record.finished_at,
+        progress=live.progress,
+        request=record.request,
+        model_id=record.model_id,
+        attempts=record.attempts,
+        queue_position=live.queue_position,
+        result=record.result,
+        error=record.error,
+        expires_at=record.expires_at,
+        links=job_links(record),
+    )
+
+
+def job_links(record: JobRecord) -> JobLinks:
+    """Where a client can go from a job in this state."""
+    here = f"/jobs/{record.id}"
+    cancel = None if record.is_terminal else f"{here}/cancel"
+    if record.status != "succeeded":
+        return JobLinks(self=here, cancel=cancel)
+    match record.request:
+        case TrainRequest():
+            return JobLinks(self=here, report=f"{here}/report", model=f"/models/{record.model_id}")
+        case GenerateRequest(evaluate=evaluate, model_id=model_id):
+            report = f"{here}/report" if evaluate else None
+            return JobLinks(self=here, cohort=f"{here}/cohort", report=report, model=f"/models/{model_id}")
+        case EvaluateRequest():
+            return JobLinks(self=here, report=f"{here}/report")

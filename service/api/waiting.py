@@ -1,0 +1,31 @@
+"""`Prefer: wait=N` (RFC 7240): an answer that waits for the end of the job, if that comes soon enough."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from service.api.deps import Services
+from service.contracts.jobs import JobRecord
+
+MAX_SECONDS = 60
+POLL_SECONDS = 0.2
+
+
+def preferred_wait(request: Request) -> int:
+    """How many seconds the client wants to wait; 0 if it does not say, or not in whole seconds."""
+    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\b", request.headers.get("prefer", ""), re.IGNORECASE)
+    return min(int(found[1]), MAX_SECONDS) if found else 0
+
+
+async def wait_for_end(job: JobRecord, *, seconds: float, services: Services) -> JobRecord:
+    """The job's record once it has ended, or as it is after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not job.is_terminal and time.monotonic() < deadline:
+        await asyncio.sleep(POLL_SECONDS)
+        job = await run_in_threadpool(services.jobs.read, job.id)
+    return job

@@ -1,0 +1,82 @@
+"""Job records: JSON files, changed under a lock, never out of a terminal state."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from service.contracts.errors import IllegalTransition, NotFound
+from service.contracts.jobs import TRANSITIONS, JobRecord
+from service.contracts.storage import ArtifactStore, write_record
+
+
+class JobStore:
+    """The records of all jobs. Gateway and workers may use it at the same time, from any number of processes."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self.store = store
+        self._ended: set[str] = set()  # terminal records never change, so they need no second look
+
+    def create(self, record: JobRecord) -> None:
+        """Make a job known; it is on the disk when this returns."""
+        with self.store.staging("job") as folder:
+            write_record(folder, record)
+            self.store.publish(folder, "jobs", record.id)
+
+    def read(self, job_id: str) -> JobRecord:
+        """The record as it is now; NotFound."""
+        return self.store.read_record("jobs", job_id, JobRecord)
+
+    def records(self, job_ids: Iterable[str] | None = None) -> Iterator[JobRecord]:
+        """The records of these jobs, or of all, newest first; read one by one as they are asked for."""
+        for job_id in self.store.ids("jobs") if job_ids is None else job_ids:
+            try:
+                yield self.read(job_id)
+            except NotFound:
+                continue  # removed since it was listed
+
+    def active(self) -> Iterator[JobRecord]:
+        """The records of the jobs that have not ended, newest first."""
+        for record in self.records(job_id for job_id in self.store.ids("jobs") if job_id not in self._ended):
+            if record.is_terminal:
+                self._ended.add(record.id)
+            else:
+                yield record
+
+    def transition(self, job_id: str, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
+        """Replace a record by `change(record)` and return it; nobody else changes it meanwhile.
+
+        IllegalTransition if the job is in a terminal state or the new state cannot follow; the record then stays
+        as it is, as it does when `change` raises.
+        """
+        with self._locked(self.store.directory("jobs", job_id)):
+            before = self.read(job_id)
+            after = before if before.is_terminal else change(before)
+            if after.status not in TRANSITIONS[before.status]:
+                raise IllegalTransition(f"job '{job_id}' is {before.status}: it cannot become {after.status}")
+            write_record(self.store.directory("jobs", job_id), after)
+        return after
+
+    def remove(self, job_id: str) -> None:
+        """Forget a job; IllegalTransition unless it has ended."""
+        with self._locked(self.store.directory("jobs", job_id)):
+            record = self.read(job_id)
+            if not record.is_terminal:
+                raise IllegalTransition(f"job '{job_id}' is {record.status}: cancel it first")
+            self.store.remove("jobs", job_id)
+
+    @contextmanager
+    def _locked(self, folder: Path) -> Iterator[None]:
+        """Alone with a job's folder. The lock is the folder's, so that it goes away with the job."""
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            raise NotFound("job", folder.name) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)

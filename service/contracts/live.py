@@ -1,0 +1,63 @@
+"""What gateway and worker tell each other through Redis while a job runs: progress one way, a wish to cancel the other.
+
+Losing it loses no result: progress is written anew, and a job that shall be cancelled says so in its record, too.
+"""
+
+from __future__ import annotations
+
+import time
+
+from redis import Redis
+
+from model.spec.base import Spec
+
+EXPIRES_SECONDS = 30 * 24 * 3600  # longer than any job may run, so that a forgotten key goes away in the end
+
+
+class Progress(Spec):
+    """How far the present step of a job is; `eta_seconds` is for that step."""
+
+    step: str
+    value: int
+    max: int
+    eta_seconds: float | None = None
+
+
+def write_progress(redis: Redis, job_id: str, progress: Progress) -> None:
+    """Replace the progress that a poll of the job shows."""
+    redis.set(_progress_key(job_id), progress.model_dump_json(), ex=EXPIRES_SECONDS)
+
+
+def read_progress(redis: Redis, job_id: str) -> Progress | None:
+    """The last progress written; None before the first."""
+    text = redis.get(_progress_key(job_id))
+    return Progress.model_validate_json(text) if isinstance(text, bytes | str) else None
+
+
+def request_cancel(redis: Redis, job_id: str) -> None:
+    """Ask whoever runs the job to stop; asking again changes nothing."""
+    redis.set(_cancel_key(job_id), repr(time.time()), ex=EXPIRES_SECONDS, nx=True)
+
+
+def cancel_requested(redis: Redis, job_id: str) -> bool:
+    """Whether somebody asked for the job to stop; one round trip, so ask at most a few times a second."""
+    return bool(redis.exists(_cancel_key(job_id)))
+
+
+def cancel_age_seconds(redis: Redis, job_id: str) -> float | None:
+    """How long ago somebody asked for the job to stop; None if nobody did."""
+    asked_at = redis.get(_cancel_key(job_id))
+    return time.time() - float(asked_at) if isinstance(asked_at, bytes | str) else None
+
+
+def clear(redis: Redis, job_id: str) -> None:
+    """Forget both, once the job has ended."""
+    redis.delete(_progress_key(job_id), _cancel_key(job_id))
+
+
+def _progress_key(job_id: str) -> str:
+    return f"cdmt:job:{job_id}:progress"
+
+
+def _cancel_key(job_id: str) -> str:
+    return f"cdmt:job:{job_id}:cancel"

@@ -1,0 +1,90 @@
+"""The settings of gateway and worker, and the one place that reads the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DAY = 24 * 3600
+
+
+class Settings(BaseSettings):
+    """Every setting is an environment variable `CDMT_<NAME>`; an unset or empty one means the default.
+
+    Times are seconds, sizes bytes.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="CDMT_", env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
+    )
+
+    # Gateway
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65_535)
+    auth: Literal["off"] = "off"
+    trust_network: bool = Field(
+        False, description="allow an address other than loopback although nobody is asked who they are"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    max_body_bytes: int = Field(1 << 20, ge=1024, description="of a JSON body")
+    max_upload_bytes: int = Field(2 << 30, ge=1024)
+    max_columns: int = Field(100, ge=3)
+    max_rows: int = Field(50_000_000, ge=1, description="of an uploaded table")
+    max_table_bytes: int = Field(8 << 30, ge=1 << 20, description="of an uploaded table, unpacked in memory")
+    max_stays: int = Field(10_000_000, ge=1, description="of one cohort")
+    reconcile_every_seconds: float = Field(15, gt=0)
+
+    # Shared by gateway and worker
+    data_dir: Path = Path("var")
+    redis_url: str | None = Field(
+        None, validation_alias=AliasChoices("CDMT_REDIS_URL", "REDIS_URL"), description="absent: an embedded Valkey"
+    )
+
+    # Jobs. Training may be long, but a job without any limit would hide a hang for ever.
+    train_timeout_seconds: int = Field(14 * DAY, ge=1)
+    generate_timeout_seconds: int = Field(DAY, ge=1)
+    evaluate_timeout_seconds: int = Field(DAY, ge=1)
+    rq_ttl_seconds: int = Field(7 * DAY, ge=60, description="how long RQ remembers a finished job")
+    max_attempts: int = Field(3, ge=1, le=10, description="of a job whose worker crashes")
+    lease_seconds: int = Field(60, ge=1, description="after which a silent worker's job is given to another")
+    cancel_grace_seconds: float = Field(10, ge=0, description="before a cancelled job is stopped by force")
+    staging_max_age_seconds: int = Field(2 * DAY, ge=60, description="after which leftovers are swept away")
+
+    # Worker
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = Field(None, ge=1, le=1024, description="of torch on a CPU; absent: the number of cores")
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    chunk_size: int | None = Field(None, ge=1, description="stays sampled at a time; absent: by device")
+    model_cache_size: int = Field(2, ge=1, description="models kept loaded")
+    checkpoint_every_seconds: float = Field(60, gt=0, description="between two checkpoints of a training")
+
+    @model_validator(mode="after")
+    def _strangers_stay_out(self) -> Settings:
+        if not (self.trust_network or is_loopback(self.host)):
+            raise ValueError(
+                f"CDMT_HOST={self.host} is reachable from outside this machine and CDMT_AUTH=off asks nobody who "
+                "they are: use 127.0.0.1, or set CDMT_TRUST_NETWORK=true if something else keeps strangers out"
+            )
+        return self
+
+    def timeout_seconds(self, kind: Literal["train", "generate", "evaluate"]) -> int:
+        """How long one attempt at a job of this kind may take."""
+        return {
+            "train": self.train_timeout_seconds,
+            "generate": self.generate_timeout_seconds,
+            "evaluate": self.evaluate_timeout_seconds,
+        }[kind]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to bind to is reached from this machine only. A name other than localhost is not trusted."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,216 @@
+"""The queue of jobs as the gateway sees it: our records are the truth, RQ carries their ids to the workers."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry as Reconnect
+from rq import Queue, Retry
+from rq.command import send_stop_job_command
+from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError
+from rq.job import Job, JobStatus
+from rq.registry import clean_registries
+from rq.worker_registration import get_keys
+
+from service.contracts import live
+from service.contracts.errors import IllegalTransition, NotFound, QueueUnavailable
+from service.contracts.job_store import JobStore
+from service.contracts.jobs import (
+    QUEUES,
+    SERIALIZER,
+    TASK,
+    JobError,
+    JobKind,
+    JobRecord,
+    JobState,
+    now,
+    problem_type,
+    queue_name,
+)
+from service.contracts.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOST_WORKER = JobError(
+    type=problem_type("worker-lost"),
+    title="The worker was lost",
+    detail="every worker that tried this job died before it ended, most often for want of memory",
+)
+NO_OUTCOME = JobError(
+    type=problem_type("no-outcome"),
+    title="The worker recorded no outcome",
+    detail="the worker ended without an outcome; its log says why",
+)
+
+
+CONNECT_SECONDS = 2
+ANSWER_SECONDS = 5
+
+
+def connect(url: str) -> Redis:
+    """A client that gives up soon: whoever asks the gateway shall hear of it, and not wait for Redis to come back.
+
+    It tries again once, so that a connection that Redis closed meanwhile does no harm.
+    """
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
+        health_check_interval=30,
+        retry=Reconnect(ConstantBackoff(0.05), 1),
+    )
+
+
+@dataclass(frozen=True)
+class LiveStatus:
+    """What only Redis knows about a job: how far it is, and how many wait before it in its queue."""
+
+    progress: live.Progress | None = None
+    queue_position: int | None = None
+
+
+class JobQueue:
+    """Submit, look at and cancel jobs; repair what a crash of Redis or of a worker left in disorder."""
+
+    def __init__(self, *, redis: Redis, jobs: JobStore, settings: Settings) -> None:
+        self.redis = redis
+        self.jobs = jobs
+        self.settings = settings
+        self._queues = {kind: Queue(queue_name(kind), connection=redis, serializer=SERIALIZER) for kind in QUEUES}
+
+    def submit(self, record: JobRecord) -> None:
+        """Write the record, then enqueue its id. QueueUnavailable if Redis does not answer; nothing is left then."""
+        self.jobs.create(record)
+        try:
+            self._enqueue(record)
+        except RedisError as error:
+            self.jobs.store.remove("jobs", record.id)
+            raise QueueUnavailable("the job queue does not answer; try again later") from error
+
+    def status(self, record: JobRecord) -> LiveStatus:
+        """Progress and place in the queue; empty for a job that has ended, and while Redis does not answer."""
+        try:
+            if record.status == "queued":
+                return LiveStatus(queue_position=self._queues[record.kind].get_job_position(record.id))
+            if not record.is_terminal:
+                return LiveStatus(progress=live.read_progress(self.redis, record.id))
+        except RedisError:
+            log.warning("no live status of job %s: Redis does not answer", record.id)
+        return LiveStatus()
+
+    def cancel(self, job_id: str) -> JobRecord:
+        """End a waiting job at once, ask a running one to stop. IllegalTransition if it ended in another way.
+
+        The record decides, so this holds without Redis, too: a worker starts no cancelled job, and `reconcile`
+        repeats what could not be said.
+        """
+        record = self.jobs.read(job_id)
+        if record.status != "cancelled":
+            record = self.jobs.transition(job_id, _cancelled_or_cancelling)
+        try:
+            if record.status == "cancelling":
+                live.request_cancel(self.redis, job_id)
+            else:
+                self._forget(job_id)
+        except RedisError:
+            log.warning("job %s shall be cancelled, but Redis does not answer", job_id)
+        return record
+
+    def remove(self, job_id: str) -> None:
+        """Forget a job that has ended; IllegalTransition if it has not."""
+        self.jobs.remove(job_id)
+        try:
+            self._forget(job_id)
+        except RedisError:
+            log.warning("job %s is deleted, but Redis does not answer; its entry there will expire", job_id)
+
+    def workers(self) -> dict[JobKind, int]:
+        """How many workers are alive per kind of job. Raises RedisError."""
+        return {kind: sum(bool(self.redis.exists(key)) for key in get_keys(self._queues[kind])) for kind in QUEUES}
+
+    def reconcile(self) -> None:
+        """Make records and RQ agree again: give back what lost workers held, enqueue anew what Redis lost.
+
+        Raises RedisError. Safe at any time and as often as you like.
+        """
+        for queue in self._queues.values():
+            clean_registries(queue)
+        records = list(self.jobs.active())
+        in_queue = Job.fetch_many([record.id for record in records], self.redis, SERIALIZER)
+        for record, job in zip(records, in_queue, strict=True):
+            try:
+                self._reconcile(record, job)
+            except (IllegalTransition, NotFound):
+                continue  # ended or was deleted since it was read
+
+    def _reconcile(self, record: JobRecord, job: Job | None) -> None:
+        status = None if job is None else job.get_status(refresh=False)
+        if record.status == "cancelling":
+            self._pursue_cancel(record, status)
+        elif status is None:
+            log.warning("job %s was not in the queue any more; it is enqueued again", record.id)
+            self._enqueue(self.jobs.transition(record.id, _waiting))
+        elif status in (JobStatus.CANCELED, JobStatus.STOPPED):
+            self._end(record.id, "cancelled")
+        elif status == JobStatus.FAILED:
+            self._end(record.id, "failed", LOST_WORKER)
+        elif status == JobStatus.FINISHED:
+            self._end(record.id, "failed", NO_OUTCOME)
+
+    def _pursue_cancel(self, record: JobRecord, status: JobStatus | None) -> None:
+        asked_for = live.cancel_age_seconds(self.redis, record.id)
+        if asked_for is None:
+            live.request_cancel(self.redis, record.id)
+        if status != JobStatus.STARTED:
+            self._end(record.id, "cancelled")
+            self._forget(record.id, keep_wish=True)
+        elif asked_for is not None and asked_for > self.settings.cancel_grace_seconds:
+            self._stop(record.id)
+
+    def _stop(self, job_id: str) -> None:
+        try:
+            send_stop_job_command(self.redis, job_id, SERIALIZER)
+            log.warning("job %s did not stop when asked to; its worker was told to kill it", job_id)
+        except (InvalidJobOperation, NoSuchJobError):
+            log.info("job %s has ended by itself", job_id)
+
+    def _enqueue(self, record: JobRecord) -> None:
+        retries = self.settings.max_attempts - 1
+        try:
+            self._queues[record.kind].enqueue_call(
+                TASK,
+                args=[record.id],
+                job_id=record.id,
+                timeout=self.settings.timeout_seconds(record.kind),
+                result_ttl=self.settings.rq_ttl_seconds,
+                failure_ttl=self.settings.rq_ttl_seconds,
+                retry=Retry(max=retries, enqueue_at_front=True) if retries else None,
+                unique=True,
+            )
+        except DuplicateJobError:
+            log.info("job %s is in the queue already", record.id)
+
+    def _end(self, job_id: str, status: JobState, error: JobError | None = None) -> None:
+        change = {"status": status, "error": error, "finished_at": now()}
+        self.jobs.transition(job_id, lambda record: record.model_copy(update=change))
+
+    def _forget(self, job_id: str, *, keep_wish: bool = False) -> None:
+        with suppress(NoSuchJobError):
+            Job.fetch(job_id, self.redis, SERIALIZER).delete()
+        if not keep_wish:
+            live.clear(self.redis, job_id)
+
+
+def _cancelled_or_cancelling(record: JobRecord) -> JobRecord:
+    if record.status == "queued":
+        return record.model_copy(update={"status": "cancelled", "finished_at": now()})
+    return record.model_copy(update={"status": "cancelling"})
+
+
+def _waiting(record: JobRecord) -> JobRecord:
+    return record.model_copy(update={"status": "queued"})

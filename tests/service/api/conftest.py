@@ -1,0 +1,88 @@
+"""A real gateway, uvicorn over a real Valkey: one for all tests of the API, emptied before each."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import httpx
+import pytest
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from redis import Redis
+
+from service.api.app import create_app
+from service.contracts.logs import configure_logs
+from service.contracts.settings import Settings
+from service.contracts.storage import KINDS, ArtifactStore
+
+
+class Gateway(NamedTuple):
+    """A running gateway: its settings, and a client of it."""
+
+    settings: Settings
+    client: httpx.Client
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[httpx.Client]:
+    """A client of `app`, which is served over HTTP meanwhile."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        time.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        yield client
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> Iterator[Gateway]:
+    """The gateway of this test session. Its reconciler is asleep: the tests of the queue call it themselves."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("gateway"), max_stays=1_000_000, reconcile_every_seconds=1e6)
+    structlog.configure(processors=[], logger_factory=structlog.ReturnLoggerFactory())
+    with serving(create_app(settings, redis_url=valkey_url)) as client:
+        yield Gateway(settings, client)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def settings(gateway: Gateway) -> Settings:
+    """The settings of the gateway, whose store is empty."""
+    store = ArtifactStore(gateway.settings.data_dir)
+    for kind in KINDS:
+        for thing_id in store.ids(kind):
+            store.remove(kind, thing_id)
+    return gateway.settings
+
+
+@pytest.fixture
+def client(gateway: Gateway, settings: Settings, redis: Redis) -> httpx.Client:
+    """A client of the gateway, which knows nothing yet."""
+    gateway.client.cookies.clear()
+    return gateway.client
+
+
+@pytest.fixture
+def log_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What is logged during the test, as the real process writes it."""
+    root = logging.getLogger()
+    handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
+    lines = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", lines)
+    configure_logs("info")
+    yield lines
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**configuration)

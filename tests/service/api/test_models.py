@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from service.contracts.records import WEIGHTS, ModelRecord
+from service.contracts.storage import RECORD, ArtifactStore
+from tests.service.making import add_model, safetensors
+
+Files = dict[str, bytes]
+
+
+def unzipped(content: bytes) -> Files:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(files: Files) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def send(client: httpx.Client, content: bytes) -> httpx.Response:
+    return client.post("/models", files={"file": ("model.zip", content)})
+
+
+def relisted(files: Files, **changed: bytes) -> Files:
+    """The files with some contents changed and a record that lists them as they are now."""
+    files = files | {name.replace("_", "."): content for name, content in changed.items()}
+    record = json.loads(files[RECORD])
+    record["files"] = {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        for name, content in files.items()
+        if name != RECORD
+    }
+    return files | {RECORD: json.dumps(record).encode()}
+
+
+def test_models_are_listed_described_and_deleted(client: httpx.Client, store: ArtifactStore) -> None:
+    record = add_model(store)
+    shown = client.get("/models/model-1").json()
+    assert ModelRecord.model_validate(shown) == record
+    assert shown["schema"]["labels"][0]["name"] == "death"
+    assert client.get("/models").json() == {"items": [shown], "next_cursor": None}
+    assert client.delete("/models/model-1").status_code == 204
+    assert client.get("/models/model-1").status_code == 404
+
+
+def test_a_model_is_kept_while_a_job_needs_it(client: httpx.Client, store: ArtifactStore) -> None:
+    add_model(store)
+    job_id = client.post("/jobs/generate", json={"model_id": "model-1", "n_stays": 1}).json()["id"]
+    assert client.delete("/models/model-1").status_code == 409
+    client.post(f"/jobs/{job_id}/cancel")
+    assert client.delete("/models/model-1").status_code == 204
+
+
+def test_the_report_of_a_model(client: httpx.Client, store: ArtifactStore) -> None:
+    add_model(store)
+    assert client.get("/models/model-1/report").json() == {"scores": []}
+    assert client.get("/models/model-1/report.html").text.startswith("<!doctype html>")
+    assert client.get("/models/model-2/report").status_code == 404
+
+
+def test_an_archive_holds_the_folder_and_is_the_same_each_time(client: httpx.Client, store: ArtifactStore) -> None:
+    add_model(store)
+    response = client.get("/models/model-1/archive")
+    assert response.headers["content-type"] == "application/zip"
+    assert response.headers["etag"] == f'"{hashlib.sha256(response.content).hexdigest()}"'
+    assert unzipped(response.content) == {path.name: path.read_bytes() for path in store.model_dir("model-1").iterdir()}
+    assert client.get("/models/model-1/archive").content == response.content
+    assert client.get("/models/model-1/archive", headers={"If-None-Match": response.headers["etag"]}).status_code == 304
+    assert client.head("/models/model-1/archive").headers["content-length"] == str(len(response.content))
+    assert client.get("/models/model-1/archive", headers={"Range": "bytes=0-1"}).content == b"PK"
+    deadline = time.monotonic() + 5  # what was made for the answer is deleted after it
+    while list(store.staging_root.iterdir()):
+        assert time.monotonic() < deadline
+
+
+def test_an_archive_can_be_imported_where_the_model_is_not(client: httpx.Client, store: ArtifactStore) -> None:
+    before = add_model(store)
+    archive = client.get("/models/model-1/archive").content
+    assert send(client, archive).status_code == 409
+    store.remove("models", "model-1")
+    response = send(client, archive)
+    assert response.status_code == 201, response.text
+    assert response.headers["location"] == "/models/model-1"
+    assert store.model("model-1") == before.model_copy(update={"origin": "imported"})
+    assert (store.model_dir("model-1") / WEIGHTS).read_bytes() == safetensors()
+    assert list(store.staging_root.iterdir()) == []
+
+
+DAMAGES: dict[str, tuple[Callable[[Files], Files], str]] = {
+    "a file beside": (lambda f: f | {"weights.pickle": b"x"}, "weights.pickle"),
+    "a way out": (lambda f: f | {"../../evil.json": b"{}"}, "evil.json"),
+    "an absolute path": (lambda f: f | {"/tmp/evil.json": b"{}"}, "evil.json"),
+    "a folder": (lambda f: f | {"inner/": b""}, "inner"),
+    "an unlisted file": (lambda f: f | {"more.json": b"{}"}, "list"),
+    "a changed file": (lambda f: f | {"model.json": b"[]"}, "list"),
+    "no record": (lambda f: {k: v for k, v in f.items() if k != RECORD}, RECORD),
+    "a broken record": (lambda f: f | {RECORD: b"{"}, RECORD),
+    "an impossible id": (lambda f: f | {RECORD: f[RECORD].replace(b'"model-1"', b'"../x"')}, "id"),
+    "no weights": (lambda f: relisted({k: v for k, v in f.items() if k != WEIGHTS}), "list"),
+    "weights that are none": (lambda f: relisted(f, weights_safetensors=b"\x80\x04pickle"), "safetensors"),
+    "a huge header": (lambda f: relisted(f, weights_safetensors=b"\xff" * 8 + b"{}"), "safetensors"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_archives_that_are_not_exactly_ours_are_refused(client: httpx.Client, store: ArtifactStore, what: str) -> None:
+    add_model(store)
+    damage, culprit = DAMAGES[what]
+    files = unzipped(client.get("/models/model-1/archive").content)
+    store.remove("models", "model-1")
+    response = send(client, zipped(damage(files)))
+    assert response.status_code == 422, response.text
+    assert culprit in response.json()["detail"]
+    assert store.ids("models") == []
+    assert list(store.staging_root.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no zip at all"])
+def test_what_is_no_archive_is_refused(client: httpx.Client, content: bytes) -> None:
+    response = send(client, content)
+    assert response.status_code == 422
+    assert "zip" in response.json()["detail"]
+
+
+def test_a_bomb_is_not_unpacked(client: httpx.Client, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.api.archives.MAX_FILES", 2)
+    add_model(store)
+    assert "too many files" in send(client, client.get("/models/model-1/archive").content).json()["detail"]
+    monkeypatch.undo()
+    huge = zipped({"model.json": b"0" * 3_000_000})
+    announced = huge.replace((3_000_000).to_bytes(4, "little"), (2**32 - 2).to_bytes(4, "little"))
+    assert "unpacks to more" in send(client, announced).json()["detail"]

@@ -1,0 +1,29 @@
+"""Store, records and queue for the tests of the service, over a fresh folder and a real Valkey."""
+
+from __future__ import annotations
+
+import pytest
+from redis import Redis
+
+from service.contracts.job_store import JobStore
+from service.contracts.settings import Settings
+from service.contracts.storage import ArtifactStore
+from service.jobs import JobQueue
+
+
+@pytest.fixture
+def store(settings: Settings) -> ArtifactStore:
+    """The store of the gateway under test."""
+    return ArtifactStore(settings.data_dir)
+
+
+@pytest.fixture
+def jobs(store: ArtifactStore) -> JobStore:
+    """The job records of the gateway under test."""
+    return JobStore(store)
+
+
+@pytest.fixture
+def queue(redis: Redis, jobs: JobStore, settings: Settings) -> JobQueue:
+    """The queue of the gateway under test."""
+    return JobQueue(redis=redis, jobs=jobs, settings=settings)

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import threading
+import time
+from multiprocessing import get_context
+
+import pytest
+
+from service.contracts.errors import IllegalTransition, NotFound
+from service.contracts.job_store import JobStore
+from service.contracts.jobs import TERMINAL, TRANSITIONS, JobRecord, JobState
+from service.contracts.storage import ArtifactStore
+from tests.service.making import add_job
+
+STATES: tuple[JobState, ...] = ("queued", "running", "cancelling", "succeeded", "failed", "cancelled")
+PATHS: dict[JobState, tuple[JobState, ...]] = {
+    "queued": (),
+    "running": ("running",),
+    "cancelling": ("running", "cancelling"),
+    "succeeded": ("running", "succeeded"),
+    "failed": ("running", "failed"),
+    "cancelled": ("cancelled",),
+}
+
+
+def become(jobs: JobStore, job_id: str, status: JobState) -> JobRecord:
+    return jobs.transition(job_id, lambda job: job.model_copy(update={"status": status}))
+
+
+def count_attempts(store: ArtifactStore, job_id: str, times: int) -> None:
+    jobs = JobStore(store)
+    for _ in range(times):
+        jobs.transition(job_id, lambda job: job.model_copy(update={"status": "running", "attempts": job.attempts + 1}))
+
+
+def test_a_record_is_read_as_it_was_written(store: ArtifactStore, jobs: JobStore) -> None:
+    record = add_job(store, "job-1")
+    assert jobs.read("job-1") == record
+    with pytest.raises(NotFound):
+        jobs.read("job-2")
+
+
+@pytest.mark.parametrize("before", STATES)
+@pytest.mark.parametrize("after", STATES)
+def test_states_follow_each_other_as_the_table_says(
+    store: ArtifactStore, jobs: JobStore, before: JobState, after: JobState
+) -> None:
+    add_job(store, "job-1")
+    for status in PATHS[before]:
+        become(jobs, "job-1", status)
+    if after in TRANSITIONS[before]:
+        assert become(jobs, "job-1", after).status == after
+        assert jobs.read("job-1").status == after
+    else:
+        with pytest.raises(IllegalTransition):
+            become(jobs, "job-1", after)
+        assert jobs.read("job-1").status == before
+
+
+def test_terminal_states_lead_nowhere() -> None:
+    assert {state for state in STATES if not TRANSITIONS[state]} == TERMINAL == {"succeeded", "failed", "cancelled"}
+
+
+def test_a_change_that_raises_changes_nothing(store: ArtifactStore, jobs: JobStore) -> None:
+    def fail(job: JobRecord) -> JobRecord:
+        raise RuntimeError("no")
+
+    record = add_job(store, "job-1")
+    with pytest.raises(RuntimeError):
+        jobs.transition("job-1", fail)
+    assert jobs.read("job-1") == record
+
+
+def test_processes_do_not_lose_each_others_changes(store: ArtifactStore, jobs: JobStore) -> None:
+    add_job(store, "job-1")
+    processes = [get_context("fork").Process(target=count_attempts, args=(store, "job-1", 10)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    threads = [threading.Thread(target=count_attempts, args=(store, "job-1", 10)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for process in processes:
+        process.join()
+    for thread in threads:
+        thread.join()
+    assert jobs.read("job-1").attempts == 40
+
+
+def test_whoever_waits_for_a_removed_job_hears_that_it_is_gone(store: ArtifactStore, jobs: JobStore) -> None:
+    add_job(store, "job-1")
+    become(jobs, "job-1", "cancelled")
+    heard: list[Exception] = []
+
+    def wait_and_change() -> None:
+        try:
+            become(jobs, "job-1", "running")
+        except NotFound as error:
+            heard.append(error)
+
+    with jobs._locked(store.directory("jobs", "job-1")):
+        waiting = threading.Thread(target=wait_and_change)
+        waiting.start()
+        time.sleep(0.1)
+        store.remove("jobs", "job-1")
+    waiting.join()
+    assert len(heard) == 1
+
+
+def test_lists_are_newest_first_and_active_leaves_out_what_has_ended(store: ArtifactStore, jobs: JobStore) -> None:
+    for job_id in ("job-1", "job-2", "job-3"):
+        add_job(store, job_id)
+    become(jobs, "job-2", "cancelled")
+    assert [job.id for job in jobs.records()] == ["job-3", "job-2", "job-1"]
+    assert [job.id for job in jobs.active()] == ["job-3", "job-1"]
+    become(jobs, "job-3", "cancelled")
+    assert [job.id for job in jobs.active()] == ["job-1"]
+    assert [job.id for job in JobStore(store).active()] == ["job-1"]
+
+
+def test_only_a_job_that_has_ended_can_be_removed(store: ArtifactStore, jobs: JobStore) -> None:
+    add_job(store, "job-1")
+    with pytest.raises(IllegalTransition, match="cancel it first"):
+        jobs.remove("job-1")
+    become(jobs, "job-1", "cancelled")
+    jobs.remove("job-1")
+    with pytest.raises(NotFound):
+        jobs.remove("job-1")

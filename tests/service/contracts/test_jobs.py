@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from service.contracts.jobs import (
+    EvaluateRequest,
+    GenerateRequest,
+    JobRecord,
+    JobResult,
+    Request,
+    TrainRequest,
+    now,
+)
+
+
+def record(request: TrainRequest | GenerateRequest | EvaluateRequest) -> JobRecord:
+    return JobRecord(id="job-1", created_at=now(), request=request)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        TrainRequest(dataset_id="data-1", name="a"),
+        GenerateRequest(model_id="model-1", n_stays=1, label_ratios={"death": {"0": 0.25, "1": 0.75}}),
+        GenerateRequest(model_id="model-1", n_stays=1, label_ratios="balanced"),
+        EvaluateRequest(dataset_id="data-1", job_id="job-1", metrics=("total_variation",)),
+    ],
+)
+def test_a_record_survives_json(request_: TrainRequest | GenerateRequest | EvaluateRequest) -> None:
+    before = record(request_)
+    assert JobRecord.model_validate_json(before.model_dump_json()) == before
+    assert before.kind == request_.kind
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    request = GenerateRequest(model_id="model-1", n_stays=1)
+    assert (request.mode, request.missing, request.format, request.seed) == ("conditional", "as_observed", "parquet", 0)
+    assert request.evaluate
+    assert request.label_ratios is None
+
+
+def test_the_model_of_a_job_is_the_one_it_uses_or_has_made() -> None:
+    assert record(GenerateRequest(model_id="model-1", n_stays=1)).model_id == "model-1"
+    training = record(TrainRequest(dataset_id="data-1", name="a"))
+    assert training.model_id is None
+    assert training.model_copy(update={"result": JobResult(model_id="model-2")}).model_id == "model-2"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "generate", "model_id": "model-1", "n_stays": 0},
+        {"kind": "generate", "model_id": "model-1", "n_stays": -1},
+        {"kind": "generate", "model_id": "model-1", "n_stays": 1.5},
+        {"kind": "generate", "model_id": "model-1", "n_stays": 1, "seed": -1},
+        {"kind": "generate", "model_id": "model-1", "n_stays": 1, "seed": 2**63},
+        {"kind": "generate", "model_id": "../model", "n_stays": 1},
+        {"kind": "generate", "model_id": "model-1", "n_stays": 1, "nstays": 1},
+        {"kind": "generate", "model_id": "model-1", "n_stays": 1, "mode": "unconditional", "label_ratios": "balanced"},
+        {"kind": "generate", "model_id": "model-1", "n_stays": 1, "label_ratios": {"death": {"1": float("nan")}}},
+        {"kind": "train", "dataset_id": "data-1", "name": ""},
+        {"kind": "train", "dataset_id": "data-1", "name": "two\nlines"},
+        {"kind": "train", "dataset_id": "data-1", "name": "a", "holdout_fraction": 1},
+        {"kind": "evaluate", "dataset_id": "data-1"},
+        {"kind": "evaluate", "dataset_id": "data-1", "job_id": "job-1", "metrics": ["beauty"]},
+        {"kind": "destroy"},
+    ],
+)
+def test_bad_requests_are_refused(body: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Request).validate_python(body)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service.contracts.settings import Settings, is_loopback
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(settings: Settings) -> None:
+    """`settings` empties the environment of ours."""
+
+
+def test_every_setting_has_a_default() -> None:
+    settings = Settings()
+    assert (settings.host, settings.port, settings.data_dir, settings.redis_url) == (
+        "127.0.0.1",
+        8000,
+        Path("var"),
+        None,
+    )
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDMT_PORT", "9000")
+    monkeypatch.setenv("CDMT_DATA_DIR", "/srv/cdmt")
+    monkeypatch.setenv("CDMT_THREADS", "")
+    settings = Settings()
+    assert (settings.port, settings.data_dir, settings.threads) == (9000, Path("/srv/cdmt"), None)
+
+
+def test_redis_url_needs_no_prefix_but_the_prefixed_one_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://plain")
+    assert Settings().redis_url == "redis://plain"
+    monkeypatch.setenv("CDMT_REDIS_URL", "redis://ours")
+    assert Settings().redis_url == "redis://ours"
+    assert Settings(redis_url="redis://given").redis_url == "redis://given"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.4", "::", "", "icu.example.org"])
+def test_a_reachable_address_is_refused_while_nobody_is_asked_who_they_are(host: str) -> None:
+    with pytest.raises(ValidationError, match="CDMT_TRUST_NETWORK"):
+        Settings(host=host)
+    assert Settings(host=host, trust_network=True).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_loopback_addresses(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("name", ["CDMT_AUTH", "CDMT_PORT", "CDMT_LEASE_SECONDS", "CDMT_DEVICE"])
+def test_nonsense_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "nonsense")
+    with pytest.raises(ValidationError):
+        Settings()

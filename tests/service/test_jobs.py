@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+import zlib
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.executions import Execution
+from rq.job import Job, JobStatus
+from rq.registry import StartedJobRegistry
+
+from service.contracts import live
+from service.contracts.errors import IllegalTransition, NotFound, QueueUnavailable
+from service.contracts.job_store import JobStore
+from service.contracts.jobs import SERIALIZER, GenerateRequest, JobRecord, JobState, TrainRequest, now
+from service.contracts.settings import Settings
+from service.contracts.storage import ArtifactStore
+from service.jobs import JobQueue, connect
+from tests.service.making import add_job
+
+
+def generate(job_id: str = "job-1") -> JobRecord:
+    return JobRecord(id=job_id, created_at=now(), request=GenerateRequest(model_id="model-1", n_stays=1))
+
+
+def become(jobs: JobStore, job_id: str, status: JobState) -> None:
+    jobs.transition(job_id, lambda job: job.model_copy(update={"status": status}))
+
+
+def in_rq(redis: Redis, job_id: str = "job-1") -> Job:
+    return Job.fetch(job_id, redis, SERIALIZER)
+
+
+def waiting(redis: Redis, name: str = "generate") -> list[str]:
+    return Queue(name, connection=redis, serializer=SERIALIZER).job_ids
+
+
+def start_in_rq(redis: Redis, jobs: JobStore, job_id: str = "job-1", *, lost: bool = False) -> None:
+    """What a worker does to RQ and to the record when it begins a job; `lost`: and then it dies."""
+    queue = Queue("generate", connection=redis, serializer=SERIALIZER)
+    queue.remove(job_id)
+    job = in_rq(redis, job_id)
+    with redis.pipeline() as pipeline:
+        job.prepare_for_execution("worker-1", pipeline)
+        execution = Execution.create(job, 60, pipeline)
+        registry = StartedJobRegistry("generate", redis, serializer=SERIALIZER)
+        registry.add_execution(execution, pipeline, 60)
+        pipeline.execute()
+    if lost:
+        redis.zadd(registry.key, {execution.composite_key: 1})
+    become(jobs, job_id, "running")
+
+
+def test_a_job_waits_under_its_own_id_and_redis_holds_no_pickle(queue: JobQueue, redis: Redis) -> None:
+    queue.submit(generate())
+    assert waiting(redis) == ["job-1"]
+    job = in_rq(redis)
+    assert (job.func_name, job.args, job.timeout) == ("worker.tasks.run", ["job-1"], 24 * 3600)
+    assert (job.retries_left, job.enqueue_at_front_on_retry) == (2, True)
+    raw = redis.hget("rq:job:job-1", "data")
+    assert isinstance(raw, bytes)
+    assert json.loads(zlib.decompress(raw))[0] == "worker.tasks.run"
+
+
+def test_each_kind_has_a_queue_and_a_timeout_of_its_own(queue: JobQueue, redis: Redis) -> None:
+    queue.submit(JobRecord(id="job-2", created_at=now(), request=TrainRequest(dataset_id="data-1", name="a")))
+    assert waiting(redis, "train") == ["job-2"]
+    assert in_rq(redis, "job-2").timeout == 14 * 24 * 3600
+
+
+def test_the_place_in_the_queue_counts_those_before(queue: JobQueue, jobs: JobStore) -> None:
+    for job_id in ("job-1", "job-2", "job-3"):
+        queue.submit(generate(job_id))
+    assert [queue.status(jobs.read(f"job-{n}")).queue_position for n in (1, 2, 3)] == [0, 1, 2]
+
+
+def test_progress_is_that_of_the_running_job(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    queue.submit(generate())
+    progress = live.Progress(step="sampling", value=3, max=10, eta_seconds=1.5)
+    live.write_progress(redis, "job-1", progress)
+    assert queue.status(jobs.read("job-1")).progress is None
+    start_in_rq(redis, jobs)
+    assert queue.status(jobs.read("job-1")).progress == progress
+
+
+def test_a_waiting_job_is_cancelled_at_once(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    queue.submit(generate())
+    assert queue.cancel("job-1").status == "cancelled"
+    assert jobs.read("job-1").finished_at is not None
+    assert waiting(redis) == []
+    assert not Job.exists("job-1", redis)
+    assert queue.cancel("job-1").status == "cancelled"
+
+
+def test_a_running_job_is_asked_to_stop(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    queue.submit(generate())
+    start_in_rq(redis, jobs)
+    assert queue.cancel("job-1").status == "cancelling"
+    assert live.cancel_requested(redis, "job-1")
+    assert queue.cancel("job-1").status == "cancelling"
+
+
+@pytest.mark.parametrize("ended", ["succeeded", "failed"])
+def test_a_job_that_has_ended_cannot_be_cancelled(
+    queue: JobQueue, jobs: JobStore, redis: Redis, ended: JobState
+) -> None:
+    queue.submit(generate())
+    start_in_rq(redis, jobs)
+    become(jobs, "job-1", ended)
+    with pytest.raises(IllegalTransition, match=ended):
+        queue.cancel("job-1")
+
+
+def test_unknown_jobs_are_not_found(queue: JobQueue) -> None:
+    with pytest.raises(NotFound):
+        queue.cancel("job-1")
+    with pytest.raises(NotFound):
+        queue.remove("job-1")
+
+
+def test_a_removed_job_leaves_nothing(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    queue.submit(generate())
+    queue.cancel("job-1")
+    queue.remove("job-1")
+    assert list(jobs.records()) == []
+    assert redis.keys("*job-1*") == []
+
+
+def test_without_redis_nothing_is_submitted_but_records_can_be_read_and_cancelled(
+    jobs: JobStore, store: ArtifactStore, settings: Settings
+) -> None:
+    with connect("redis://127.0.0.1:1") as nobody:
+        queue = JobQueue(redis=nobody, jobs=jobs, settings=settings)
+        with pytest.raises(QueueUnavailable):
+            queue.submit(generate("job-2"))
+        assert list(jobs.records()) == []
+        record = add_job(store, "job-1")
+        assert queue.status(record).queue_position is None
+        assert queue.cancel("job-1").status == "cancelled"
+
+
+def test_what_redis_lost_is_enqueued_again(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    queue.submit(generate("job-1"))
+    queue.submit(generate("job-2"))
+    start_in_rq(redis, jobs, "job-2")
+    redis.flushall()
+    queue.reconcile()
+    assert sorted(waiting(redis)) == ["job-1", "job-2"]
+    assert jobs.read("job-2").status == "queued"
+    queue.reconcile()
+    assert sorted(waiting(redis)) == ["job-1", "job-2"]
+
+
+def test_what_a_lost_worker_held_is_run_again(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    queue.submit(generate())
+    start_in_rq(redis, jobs, lost=True)
+    queue.reconcile()
+    assert waiting(redis) == ["job-1"]
+    assert in_rq(redis).retries_left == 1
+    assert jobs.read("job-1").status == "running"
+
+
+def test_a_job_whose_workers_all_died_has_failed(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    queue.submit(generate())
+    for _ in range(3):
+        start_in_rq(redis, jobs, lost=True)
+        queue.reconcile()
+    job = jobs.read("job-1")
+    assert job.status == "failed"
+    assert job.error is not None
+    assert job.error.type == "urn:cdmt:problem:worker-lost"
+    assert job.finished_at is not None
+
+
+def test_a_worker_that_ends_without_an_outcome_fails_its_job(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    queue.submit(generate())
+    start_in_rq(redis, jobs)
+    in_rq(redis).set_status(JobStatus.FINISHED)
+    queue.reconcile()
+    error = jobs.read("job-1").error
+    assert error is not None
+    assert error.type == "urn:cdmt:problem:no-outcome"
+
+
+def test_a_running_job_is_left_alone(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    queue.submit(generate())
+    start_in_rq(redis, jobs)
+    before = jobs.read("job-1")
+    queue.reconcile()
+    assert jobs.read("job-1") == before
+    assert waiting(redis) == []
+
+
+@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.STOPPED, JobStatus.QUEUED, JobStatus.FINISHED, None])
+def test_a_cancelled_job_that_no_worker_runs_is_cancelled(
+    queue: JobQueue, jobs: JobStore, redis: Redis, status: JobStatus | None
+) -> None:
+    queue.submit(generate())
+    start_in_rq(redis, jobs)
+    queue.cancel("job-1")
+    if status is None:
+        redis.flushall()
+    else:
+        in_rq(redis).set_status(status)
+    queue.reconcile()
+    assert jobs.read("job-1").status == "cancelled"
+    assert live.cancel_requested(redis, "job-1")  # for a worker that still runs it, unknown to Redis
+
+
+def test_a_wish_to_cancel_that_redis_lost_is_said_again(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    queue.submit(generate())
+    start_in_rq(redis, jobs)
+    become(jobs, "job-1", "cancelling")
+    queue.reconcile()
+    assert live.cancel_requested(redis, "job-1")
+    assert jobs.read("job-1").status == "cancelling"
+
+
+def test_a_job_that_does_not_stop_in_time_is_stopped_by_force(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    patient = JobQueue(redis=redis, jobs=jobs, settings=queue.settings)
+    impatient = JobQueue(redis=redis, jobs=jobs, settings=queue.settings.model_copy(update={"cancel_grace_seconds": 0}))
+    queue.submit(generate())
+    start_in_rq(redis, jobs)
+    queue.cancel("job-1")
+    with redis.pubsub(ignore_subscribe_messages=True) as commands:  # type: ignore[no-untyped-call]
+        commands.subscribe("rq:pubsub:worker-1")
+        patient.reconcile()
+        impatient.reconcile()
+        messages = [message for _ in range(4) if (message := commands.get_message(timeout=0.2))]
+    assert [json.loads(message["data"]) for message in messages] == [{"command": "stop-job", "job_id": "job-1"}]
+
+
+def test_workers_are_counted_while_they_live(queue: JobQueue, redis: Redis) -> None:
+    assert queue.workers() == {"train": 0, "generate": 0, "evaluate": 0}
+    redis.sadd("rq:workers:generate", "rq:worker:one", "rq:worker:dead")
+    redis.hset("rq:worker:one", "birth", "now")
+    assert queue.workers() == {"train": 0, "generate": 1, "evaluate": 0}

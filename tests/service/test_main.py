@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+
+def gateway(tmp_path: Path, **env: str) -> subprocess.Popen[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CDMT_", "REDIS_URL"))}
+    return subprocess.Popen(
+        [sys.executable, "-m", "service"],
+        env={**clean, "CDMT_DATA_DIR": str(tmp_path), **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("env", "reason"),
+    [
+        ({"CDMT_HOST": "0.0.0.0", "CDMT_REDIS_URL": "redis://x"}, "CDMT_TRUST_NETWORK"),
+        ({"CDMT_AUTH": "keys", "CDMT_REDIS_URL": "redis://x"}, "CDMT_AUTH"),
+        ({}, "CDMT_REDIS_URL"),
+    ],
+)
+def test_it_refuses_to_start_and_says_why(tmp_path: Path, env: dict[str, str], reason: str) -> None:
+    with gateway(tmp_path, **env) as process:
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert told.startswith("the gateway does not start: ")
+    assert reason in told
+    assert "Traceback" not in told
+
+
+def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, valkey_url: str) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with gateway(tmp_path, CDMT_REDIS_URL=valkey_url, CDMT_PORT=str(port)) as process:
+        deadline = time.monotonic() + 30
+        while not _alive(port):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        logs, complaints = process.communicate(timeout=30)
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert '"path": "/livez"' in logs
+    assert complaints == ""
+
+
+def _alive(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/livez").is_success
+    except httpx.TransportError:
+        return False
