@@ -44,10 +44,13 @@ class GuidanceScale(Spec):
 
 
 class SamplerConfig(Spec):
-    """How synthetic stays are drawn. `guidance_scale` is 1 + w in the notation of Ho & Salimans (2022)."""
+    """How synthetic stays are drawn. `guidance_scale` is 1 + w in the notation of Ho & Salimans (2022).
 
-    solver: Literal["euler", "2m"] = "euler"
-    n_steps: int = Field(50, ge=2, le=1000)
+    The paper's sampler is `euler` with 50 steps and start `zero`; docs/adr/0004 says why it is not the default.
+    """
+
+    solver: Literal["euler", "2m"] = "2m"
+    n_steps: int = Field(20, ge=2, le=1000, description="evaluations of the network per stay and branch")
     guidance_scale: Annotated[float, Field(ge=0, le=20)] | GuidanceScale = 1.5
     start: Literal["mean", "zero"] = Field(
         "mean", description="centre of the initial noise of embeddings: their mean, or the origin as in the paper"

@@ -1,0 +1,83 @@
+"""What marginal and temporal figures need to know of a table: a few small arrays, with or without the table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from model.evaluation.disclosure import MIN_STAYS, is_small, safe_shares, stays_per_cell
+from model.evaluation.fidelity import correlation, correlation_mae, frequencies, total_variation
+from model.evaluation.space import Codes, Floats, Table
+from model.evaluation.temporal import acf, acf_mse, transition_counts, transition_distance, transition_matrix
+from model.spec.report import MetricName
+
+
+class Aggregates(NamedTuple):
+    """Frequencies (C,) and transition matrices (C, C) by channel name, correlations (M, M), autocorrelations (M, K).
+
+    NaN is unknown: too few stays to be told, or not defined.
+    """
+
+    frequencies: dict[str, Floats]
+    transitions: dict[str, Floats]
+    correlation: Floats
+    acf: Floats
+
+
+def aggregate(table: Table) -> Aggregates:
+    """Exact aggregates of a table."""
+    columns = [(c.name, table.categorical[:, :, j], len(c.categories)) for j, c in enumerate(table.channels)]
+    return Aggregates(
+        frequencies={name: frequencies(codes, size) for name, codes, size in columns},
+        transitions={name: transition_matrix(codes, size) for name, codes, size in columns},
+        correlation=correlation(table.numerical),
+        acf=acf(table.numerical),
+    )
+
+
+def compare(name: MetricName, a: Aggregates, b: Aggregates) -> float:
+    """The marginal or temporal figure `name` between two tables, over the channels that both have."""
+    channels = [channel for channel in a.frequencies if channel in b.frequencies]
+    if name == "total_variation":
+        return total_variation([a.frequencies[c] for c in channels], [b.frequencies[c] for c in channels])
+    if name == "transition_distance":
+        return transition_distance([a.transitions[c] for c in channels], [b.transitions[c] for c in channels])
+    if name == "correlation_mae":
+        return correlation_mae(a.correlation, b.correlation)
+    assert name == "acf_mse"
+    return acf_mse(a.acf, b.acf)
+
+
+def safe_aggregates(table: Table) -> Aggregates:
+    """Aggregates of a real table that may be kept without it: nothing rests on fewer than 11 stays."""
+    exact = aggregate(table)
+    columns = [(c.name, table.categorical[:, :, j], len(c.categories)) for j, c in enumerate(table.channels)]
+    enough = len(table) >= MIN_STAYS
+    return Aggregates(
+        frequencies={name: _safe_frequencies(codes, size) for name, codes, size in columns},
+        transitions={name: _safe_transitions(codes, size) for name, codes, size in columns},
+        correlation=exact.correlation if enough else np.full_like(exact.correlation, np.nan),
+        acf=_safe_acf(exact.acf, table),
+    )
+
+
+def _safe_frequencies(codes: Codes, n_categories: int) -> Floats:
+    counts = np.bincount(codes.ravel(), minlength=n_categories).astype(np.float64)
+    shares = safe_shares(counts, stays_per_cell(codes, n_categories), total=len(codes))
+    return shares if shares.any() else np.full(n_categories, np.nan)
+
+
+def _safe_transitions(codes: Codes, n_categories: int) -> Floats:
+    """Rows of zeros for a category never left, rows of NaN where too few stays leave it."""
+    counts = transition_counts(codes, n_categories)
+    pairs = codes[:, :-1] * n_categories + codes[:, 1:]
+    stays = stays_per_cell(pairs, n_categories**2).reshape(n_categories, n_categories)
+    rows = [safe_shares(row, n, total=len(codes)) for row, n in zip(counts, stays, strict=True)]
+    untold = [bool(is_small(n).any()) and not row.any() for row, n in zip(rows, stays, strict=True)]
+    return np.where(np.array(untold)[:, None], np.nan, np.stack(rows))
+
+
+def _safe_acf(exact: Floats, table: Table) -> Floats:
+    varying = (table.numerical.astype(np.float64).std(axis=1) > 1e-4).sum(axis=0)
+    return np.where((varying >= MIN_STAYS)[:, None], exact, np.nan)

@@ -1,0 +1,158 @@
+"""One feature in one table: its distribution, quantiles and missingness, in the units that clinicians know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from model.data.codec import Codec
+from model.data.stays import MISSING_CATEGORY, Stays
+from model.evaluation.bins import bins_of, shared_edges
+from model.evaluation.disclosure import MIN_STAYS, is_small, safe_rates, safe_shares, stays_per_cell
+from model.evaluation.fidelity import marginal_ks, mean_of_known, total_variation
+from model.evaluation.space import Bools, Codes, Floats, Inputs
+from model.spec.report import Distribution, FeatureReport
+
+QUANTILES = (5, 25, 50, 75, 95)
+
+
+def feature_reports(train: Stays, holdout: Stays | None, codec: Codec) -> tuple[FeatureReport, ...]:
+    """Every feature of the schema in training and holdout, told so that no figure rests on fewer than 11 stays.
+
+    The distance between the two is exact: it says nothing about single stays.
+    """
+    sides = [side for side in (train, holdout) if side is not None]
+    return tuple(_of_real(feature, column, sides) for feature, column in _features(codec))
+
+
+def _of_real(feature: FeatureReport, column: int, sides: list[Stays]) -> FeatureReport:
+    binned = _with_bins(feature, column, sides)
+    told = [describe(side, binned, column=column, real=True) for side in sides]
+    if len(sides) == 1:
+        return binned.model_copy(update={"training": told[0]})
+    train, holdout = (describe(side, binned, column=column, real=False) for side in sides)
+    between = distance(binned, holdout, train)
+    return binned.model_copy(update={"training": told[0], "holdout": told[1], "holdout_distance": between})
+
+
+def _with_bins(feature: FeatureReport, column: int, sides: list[Stays]) -> FeatureReport:
+    if feature.type == "categorical":
+        return feature
+    return feature.model_copy(update={"edges": shared_edges([side.numerical[:, :, column] for side in sides])})
+
+
+def with_synthetic(synthetic: Stays, known: Sequence[FeatureReport] | None, codec: Codec) -> tuple[FeatureReport, ...]:
+    """The features as they are `known` of the real stays, and in the synthetic ones.
+
+    Where nothing is known of real stays, the synthetic ones have bins of their own.
+    """
+    described = []
+    for k, (unknown, column) in enumerate(_features(codec)):
+        feature = _with_bins(unknown, column, [synthetic]) if known is None else known[k]
+        told = describe(synthetic, feature, column=column, real=False)
+        found = {"synthetic": told, "distance": distance(feature, told, feature.training)}
+        described.append(feature.model_copy(update=found))
+    return tuple(described)
+
+
+def _features(codec: Codec) -> list[tuple[FeatureReport, int]]:
+    """The schema's features in order, and where each of them is among the columns of its kind."""
+    columns = {feature.name: j for j, feature in enumerate(codec.schema.numerical)}
+    columns |= {feature.name: j for j, feature in enumerate(codec.schema.categorical)}
+    reports = []
+    for feature in codec.schema.features:
+        if feature.type == "numerical":
+            report = FeatureReport(name=feature.name, type="numerical", unit=feature.unit)
+        else:
+            report = FeatureReport(name=feature.name, type="categorical", categories=feature.categories)
+        reports.append((report, columns[feature.name]))
+    return reports
+
+
+def distance(feature: FeatureReport, subject: Distribution, training: Distribution | None) -> float | None:
+    """KS on the bins of a numerical feature, TVD of a categorical one; None where a side has no values."""
+    if training is None or not subject.n_values or not training.n_values:
+        return None
+    p, q = np.array(subject.shares), np.array(training.shares)
+    return marginal_ks(p, q) if feature.type == "numerical" else total_variation([p], [q])
+
+
+def mean_distance(features: Sequence[FeatureReport], side: Literal["synthetic", "holdout"]) -> float:
+    """Mean KS distance from the training stays over the numerical features that have values on both sides."""
+    numerical = [feature for feature in features if feature.type == "numerical"]
+    found = [feature.distance if side == "synthetic" else feature.holdout_distance for feature in numerical]
+    known = [value for value in found if value is not None]
+    return mean_of_known(known, "there is no numerical feature with values to compare")
+
+
+def describe(stays: Stays, feature: FeatureReport, *, column: int, real: bool) -> Distribution:
+    """`feature`, column number `column` of its kind, in `stays`. Of `real` stays no small numbers are told."""
+    if feature.type == "numerical":
+        values = stays.numerical[:, :, column]
+        return _numerical(values, np.array(feature.edges), real=real)
+    return _categorical(stays.categorical[:, :, column], len(feature.categories), real=real)
+
+
+def _numerical(values: Inputs, edges: Floats, *, real: bool) -> Distribution:
+    observed = ~np.isnan(values)
+    n_bins = max(len(edges) - 1, 0)
+    cells = bins_of(values, edges) if n_bins else np.full(values.shape, -1)
+    few = is_small(stays_per_cell(cells, n_bins)).any()
+    hidden = n_bins == 0 or (real and bool(few))
+    shares = np.zeros(n_bins) if hidden else _shares(cells, n_bins, real=real)
+    return Distribution(
+        n_values=0 if hidden else int(observed.sum()),
+        shares=tuple(shares.tolist()),
+        quantiles={} if hidden else _quantiles(values, real=real),
+        missing_rate=_missing_rate(observed, real=real),
+        missing_by_step=_missing_by_step(observed, real=real),
+    )
+
+
+def _categorical(codes: Codes, n_categories: int, *, real: bool) -> Distribution:
+    observed = codes != MISSING_CATEGORY
+    shares = _shares(codes, n_categories, real=real)
+    return Distribution(
+        n_values=int(observed.sum()) if shares.any() else 0,
+        shares=tuple(shares.tolist()),
+        missing_rate=_missing_rate(observed, real=real),
+        missing_by_step=_missing_by_step(observed, real=real),
+    )
+
+
+def _shares(cells: Codes, n_cells: int, *, real: bool) -> Floats:
+    counts = np.bincount(cells[cells >= 0], minlength=n_cells).astype(np.float64)
+    if real:
+        return safe_shares(counts, stays_per_cell(cells, n_cells), total=len(cells))
+    shares: Floats = counts / max(counts.sum(), 1)
+    return shares
+
+
+def _quantiles(values: Inputs, *, real: bool) -> dict[str, float | None]:
+    observed = values[~np.isnan(values)].astype(np.float64)
+    if not len(observed):
+        return {}
+    cuts = np.quantile(observed, np.array(QUANTILES) / 100)
+    told: dict[str, float | None] = {}
+    for percent, cut in zip(QUANTILES, cuts.tolist(), strict=True):
+        beyond = min(int((values <= cut).any(axis=1).sum()), int((values >= cut).any(axis=1).sum()))
+        told[str(percent)] = None if real and beyond < MIN_STAYS else cut
+    return told
+
+
+def _missing_rate(observed: Bools, *, real: bool) -> float:
+    if not observed.size:
+        return 0.0
+    if real and (~observed).any(axis=1).sum() < MIN_STAYS:
+        return 0.0
+    if real and observed.any(axis=1).sum() < MIN_STAYS:
+        return 1.0
+    return float((~observed).mean())
+
+
+def _missing_by_step(observed: Bools, *, real: bool) -> tuple[float, ...]:
+    hits = (~observed).sum(axis=0)
+    rates = safe_rates(hits, total=len(observed)) if real else hits / max(len(observed), 1)
+    return tuple(rates.tolist())

@@ -1,0 +1,123 @@
+"""The common space: every table, real or synthetic, filled and scaled by the one codec before it is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from model.data.codec import Channel, Codec
+from model.data.stays import Stays
+
+Floats = npt.NDArray[np.float64]
+Inputs = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int64]
+Tick = Callable[[float], None]
+
+Z_LIMIT = 20.0  # one wild value of a foreign table must not decide a correlation or a network's training
+MAX_STEPS = 100
+MAX_FLAT = 4_000
+MAX_CELLS = 2**27  # 512 MiB of float32
+
+
+class NotAvailable(Exception):
+    """A figure does not exist for these tables; the message says why, in the reader's words."""
+
+
+class Figure(NamedTuple):
+    """A value, and its 95 % interval where there is one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def no_tick(fraction: float) -> None:
+    """Take note of nothing: the default of functions that tell how far they are (0 to 1)."""
+
+
+def part_of(tick: Tick, k: int, n: int) -> Tick:
+    """The tick of the k-th of `n` equal parts of the work."""
+    return lambda fraction: tick((k + fraction) / n)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Stays in the common space.
+
+    numerical    (n, L, M_n) float32 z-scored, filled: last observation carried forward, stay mean, training mean
+    categorical  (n, L, M_ch) int64 codes of `channels`: categorical features and missingness marks, no labels
+    labels       (n, K) int64 codes
+    """
+
+    numerical: Inputs
+    categorical: Codes
+    labels: Codes
+    channels: tuple[Channel, ...]
+
+    def __len__(self) -> int:
+        return len(self.numerical)
+
+    @property
+    def n_steps(self) -> int:
+        """Time steps of a stay."""
+        return int(self.numerical.shape[1])
+
+    def take(self, index: Codes | slice) -> Table:
+        """The stays at `index`."""
+        return Table(self.numerical[index], self.categorical[index], self.labels[index], self.channels)
+
+    def sample(self, n: int, *, seed: int) -> Table:
+        """A random `n` of the stays; all of them, in their order, where there are no more."""
+        if len(self) <= n:
+            return self
+        return self.take(np.sort(np.random.default_rng(seed).permutation(len(self))[:n]))
+
+
+def to_table(stays: Stays, codec: Codec, *, without: frozenset[str] = frozenset()) -> Table:
+    """`stays` in the common space, leaving out the channels named in `without`."""
+    encoded = codec.encode(stays)
+    kept = [j for j, channel in enumerate(codec.categorical_channels) if channel.kind != "label"]
+    kept = [j for j in kept if codec.categorical_channels[j].name not in without]
+    return Table(
+        numerical=np.clip(encoded.numerical, -Z_LIMIT, Z_LIMIT),
+        categorical=encoded.categorical[:, :, kept],
+        labels=encoded.labels,
+        channels=tuple(codec.categorical_channels[j] for j in kept),
+    )
+
+
+def sequences(table: Table, *, max_steps: int = MAX_STEPS) -> Inputs:
+    """(n, steps, W) float32: numerical features, then channels one-hot (one column for a channel of two categories).
+
+    Long stays are thinned to every k-th step, at most `max_steps` of them and `MAX_CELLS` numbers in all. Raises
+    NotAvailable where there is no column.
+    """
+    width = _width(table)
+    if not width:
+        raise NotAvailable("there is no feature left to compare")
+    affordable = MAX_CELLS // max(1, len(table) * width)
+    stride = -(-table.n_steps // max(1, min(max_steps, affordable)))
+    parts = [table.numerical[:, ::stride]]
+    for j, channel in enumerate(table.channels):
+        first = 1 if len(channel.categories) == 2 else 0
+        wanted = np.arange(first, len(channel.categories))
+        parts.append((table.categorical[:, ::stride, j, None] == wanted).astype(np.float32))
+    return np.concatenate(parts, axis=2)
+
+
+def flat(table: Table) -> Inputs:
+    """(n, steps * W) float32: `sequences`, thinned to at most `MAX_FLAT` columns, one row per stay."""
+    return sequences(table, max_steps=max(1, MAX_FLAT // max(1, _width(table)))).reshape(len(table), -1)
+
+
+def _width(table: Table) -> int:
+    return int(table.numerical.shape[2]) + sum(_columns(channel) for channel in table.channels)
+
+
+def _columns(channel: Channel) -> int:
+    return 1 if len(channel.categories) == 2 else len(channel.categories)

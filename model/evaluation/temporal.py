@@ -1,0 +1,77 @@
+"""Does the course over time look like the training stays'? Pure functions of two tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from model.evaluation.fidelity import mean_of_known
+from model.evaluation.space import Codes, Floats, Inputs, NotAvailable
+
+MAX_LAG = 24
+ONE_STEP = "stays of one time step have no course over time"
+
+
+def transition_counts(codes: Codes, n_categories: int) -> Floats:
+    """(C, C) how often category `row` at one step is followed by category `column` at the next; codes (n, L)."""
+    pairs = codes[:, :-1] * n_categories + codes[:, 1:]
+    counts = np.bincount(pairs.ravel(), minlength=n_categories**2).astype(np.float64)
+    return counts.reshape(n_categories, n_categories)
+
+
+def transition_matrix(codes: Codes, n_categories: int) -> Floats:
+    """(C, C) `P(next = column | current = row)` of one channel (n, L); a row of zeros for a category never left."""
+    counts = transition_counts(codes, n_categories)
+    matrix: Floats = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return matrix
+
+
+def transition_distance(p: Sequence[Floats], q: Sequence[Floats]) -> float:
+    """Mean over channels of the Frobenius norm `sqrt(sum_ij (p_ij - q_ij)^2)` between transition matrices.
+
+    0 = equal; 2 = "always stays" against "always changes", for two categories. Rows with NaN (too few stays to be
+    told) count as equal. Raises NotAvailable where there is no channel, or no row that could be compared.
+    """
+    if p and not any(matrix[~np.isnan(matrix)].any() for matrix in (*p, *q)):
+        raise NotAvailable(ONE_STEP)
+    distances = []
+    for a, b in zip(p, q, strict=True):
+        difference = a - b
+        unknown = np.isnan(difference)
+        distances.append(float("nan") if unknown.all() else float(np.sqrt((difference[~unknown] ** 2).sum())))
+    return mean_of_known(distances, "there is no categorical feature or missingness mark to compare")
+
+
+def acf(numerical: Inputs) -> Floats:
+    """(M, K) autocorrelation of each feature at lags 1..K = min(L - 1, 24), averaged over stays (n, L, M).
+
+    Per stay `r_k = sum_t (x_t - m)(x_(t+k) - m) / sum_t (x_t - m)^2`, m being the stay's mean. Stays in which a
+    feature is flat have no autocorrelation and are left out; NaN where that leaves none.
+    """
+    n, length, width = numerical.shape
+    lags = max(0, min(length - 1, MAX_LAG))
+    out = np.full((width, lags), np.nan)
+    for j in range(width):
+        values = numerical[:, :, j].astype(np.float64)
+        values = values[values.std(axis=1) > 1e-4] if n else values
+        if not len(values):
+            continue
+        centred = values - values.mean(axis=1, keepdims=True)
+        power = (centred**2).sum(axis=1)
+        for lag in range(1, lags + 1):
+            out[j, lag - 1] = float(((centred[:, :-lag] * centred[:, lag:]).sum(axis=1) / power).mean())
+    return out
+
+
+def acf_mse(a: Floats, b: Floats) -> float:
+    """Mean over features and lags of `(a - b)^2`, two autocorrelation functions (M, K).
+
+    A feature that is flat in every stay of one table counts there as never changing (autocorrelation 1); flat in
+    both, it is left out. Raises NotAvailable for stays of one step, or where no feature is left.
+    """
+    if a.shape[1] == 0:
+        raise NotAvailable(ONE_STEP)
+    one_sided = np.isnan(a) != np.isnan(b)
+    left, right = (np.where(one_sided & np.isnan(x), 1.0, x) for x in (a, b))
+    return mean_of_known(((left - right) ** 2).ravel().tolist(), "no numerical feature varies within a stay")

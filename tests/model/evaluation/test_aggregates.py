@@ -1,0 +1,66 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.data.arrange import arrange
+from model.data.codec import Codec
+from model.data.inference import infer_schema
+from model.data.readers import read_table
+from model.data.stays import Stays
+from model.evaluation.aggregates import aggregate, compare, safe_aggregates
+from model.evaluation.reference import AGGREGATE_METRICS
+from model.evaluation.space import to_table
+
+
+def test_the_order_of_stays_changes_nothing(ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    stays = ward(200, 1)
+    a, b = (aggregate(to_table(one, ward_codec)) for one in (stays, stays.take(slice(None, None, -1))))
+    for name in AGGREGATE_METRICS:
+        assert abs(compare(name, a, b)) < 1e-6
+
+
+def test_what_may_be_kept_of_many_stays_is_exact(ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    table = to_table(ward(1000, 1), ward_codec)
+    exact, safe = aggregate(table), safe_aggregates(table)
+    for name in exact.frequencies:
+        np.testing.assert_allclose(safe.frequencies[name], exact.frequencies[name])
+        np.testing.assert_allclose(safe.transitions[name], exact.transitions[name])
+    np.testing.assert_array_equal(safe.correlation, exact.correlation)
+    np.testing.assert_array_equal(safe.acf, exact.acf)
+
+
+def test_of_ten_stays_nothing_is_kept(ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    safe = safe_aggregates(to_table(ward(10, 1), ward_codec))
+    assert all(np.isnan(shares).all() for shares in safe.frequencies.values())
+    assert np.isnan(safe.correlation).all()
+    assert np.isnan(safe.acf).all()
+    for matrix in safe.transitions.values():
+        assert not np.nan_to_num(matrix).any()
+
+
+def test_a_change_that_few_stays_make_is_not_kept(ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    stays = ward(500, 1)
+    stays.categorical[:] = 0
+    stays.categorical[:5, 3:] = 2
+    safe = safe_aggregates(to_table(stays, ward_codec))
+    np.testing.assert_array_equal(safe.frequencies["rhythm"], [1, 0, 0])
+    np.testing.assert_array_equal(safe.transitions["rhythm"][0], [1, 0, 0])
+    assert np.isnan(safe.transitions["rhythm"][2]).all()
+    np.testing.assert_array_equal(safe.transitions["rhythm"][1], [0, 0, 0])
+
+
+def test_known_floors_of_real_stays(challenge2012: Path) -> None:
+    """Known from the figures that this project started from: this split's holdout scores .0033 and .0194."""
+    frame = read_table(challenge2012)
+    schema = infer_schema(frame)
+    stays = arrange(frame, schema).stays
+    order = np.random.RandomState(0).permutation(len(stays))
+    train, holdout = stays.take(order[:9600]), stays.take(order[9600:])
+    codec = Codec.fit(train, schema)
+    real, aside = (aggregate(to_table(side, codec)) for side in (train, holdout))
+    assert compare("total_variation", aside, real) == pytest.approx(0.0033, abs=5e-5)
+    assert compare("transition_distance", aside, real) == pytest.approx(0.0194, abs=5e-5)
+    assert compare("correlation_mae", aside, real) == pytest.approx(0.0156, abs=4e-3)
+    assert compare("acf_mse", aside, real) == pytest.approx(0, abs=5e-5)

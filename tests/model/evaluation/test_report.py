@@ -1,0 +1,218 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from model.data.codec import Codec
+from model.data.split import split
+from model.data.stays import Stays
+from model.evaluation.reference import ReferenceStatistics, reference_statistics
+from model.evaluation.report import evaluate
+from model.spec.errors import Cancelled
+from model.spec.report import EvaluationOptions, Report, Score, Subject
+from model.spec.schema import CategoricalFeature, Label, NumericalFeature, Schema
+
+pytestmark = pytest.mark.usefixtures("short_training_in_module")
+
+RNG = np.random.default_rng(0)
+CHEAP = EvaluationOptions(
+    metrics=("marginal_ks", "total_variation", "correlation_mae", "transition_distance", "acf_mse", "mmd")
+)
+
+
+@pytest.fixture(scope="module")
+def reference(ward: Callable[..., Stays], ward_codec: Codec, short_training_in_module: None) -> ReferenceStatistics:
+    return reference_statistics(ward_codec, ward(400, 1), ward(120, 2), utility_sizes=())
+
+
+def by_name(report: Report) -> dict[tuple[str, str | None], Score]:
+    return {(score.name, score.label): score for score in report.scores}
+
+
+def test_a_whole_report(ward: Callable[..., Stays], ward_codec: Codec, reference: ReferenceStatistics) -> None:
+    told: list[tuple[int, int]] = []
+    subject = Subject(title="Ward", asked={"death": {"0": 84, "1": 36}}, provenance={"seed": 3}, notes=("Mind this.",))
+    report = evaluate(
+        codec=ward_codec,
+        train=ward(400, 1),
+        holdout=ward(120, 2),
+        synthetic=ward(120, 3),
+        reference=reference,
+        subject=subject,
+        progress=lambda _, value, maximum: told.append((value, maximum)),
+    )
+    assert {score.status for score in report.scores} == {"ok"}
+    assert [(s.name, s.label) for s in report.scores[-4:]] == [
+        ("tstr", "death"), ("trtr", "death"), ("tstr", "sex"), ("trtr", "sex")
+    ]  # fmt: skip
+    assert all(score.holdout_value is not None for score in report.scores if score.name != "trtr")
+    assert report.headline()["total_variation"] < 0.1
+    assert (report.n_stays, report.n_training, report.n_holdout) == (120, 400, 120)
+    assert report.labels[0].asked == {"0": 84, "1": 36}
+    assert sum(report.labels[0].obtained.values()) == 120
+    assert report.features[0].synthetic is not None
+    assert report.features[0].distance is not None
+    assert report.notes[0] == "Mind this."
+    assert report.provenance == {"seed": 3}
+    assert told[-1][0] == told[-1][1]
+    assert Report.model_validate_json(report.model_dump_json()) == report
+
+
+def test_the_training_stays_themselves_are_ideal(ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    stays = ward(200, 1)
+    report = evaluate(codec=ward_codec, train=stays, holdout=ward(100, 2), synthetic=stays, options=CHEAP)
+    assert all(value == pytest.approx(0, abs=1e-6) for name, value in report.headline().items() if name != "mmd")
+    assert all(feature.distance == 0 for feature in report.features)
+
+
+def test_without_the_dataset_marginal_and_temporal_figures_remain(
+    ward: Callable[..., Stays], ward_codec: Codec, reference: ReferenceStatistics
+) -> None:
+    arguments = {"codec": ward_codec, "synthetic": ward(300, 3), "reference": reference}
+    report = evaluate(train=None, holdout=None, **arguments)  # type: ignore[arg-type]
+    whole = evaluate(train=ward(400, 1), holdout=ward(120, 2), options=CHEAP, **arguments)  # type: ignore[arg-type]
+    scores = by_name(report)
+    for name in ("marginal_ks", "total_variation", "correlation_mae", "transition_distance", "acf_mse"):
+        assert scores[name, None].value == pytest.approx(whole.headline()[name], abs=0.02)
+        assert scores[name, None].holdout_value is not None
+    for name in ("mmd", "c2st_logistic", "c2st_mlp", "c2st_lstm"):
+        assert scores[name, None].status == "not_available"
+        assert scores[name, None].reason == "the model's dataset is not stored here"
+        assert scores[name, None].holdout_value is not None
+    assert scores["tstr", "death"].status == "not_available"
+    assert scores["tstr", "death"].holdout_value == scores["trtr", "death"].value
+    assert any("not stored here" in note for note in report.notes)
+
+
+def test_without_anything_real_the_report_still_describes_the_stays(
+    ward: Callable[..., Stays], ward_codec: Codec
+) -> None:
+    report = evaluate(codec=ward_codec, train=None, holdout=None, synthetic=ward(100, 3))
+    assert {score.status for score in report.scores} == {"not_available"}
+    assert all(score.reason for score in report.scores)
+    assert all(feature.synthetic and feature.synthetic.n_values for feature in report.features)
+    assert report.headline() == {}
+
+
+def test_no_stays_at_all(ward: Callable[..., Stays], ward_codec: Codec, reference: ReferenceStatistics) -> None:
+    report = evaluate(
+        codec=ward_codec, train=ward(400, 1), holdout=ward(120, 2), synthetic=ward(0, 3), reference=reference
+    )
+    assert {(s.status, s.reason) for s in report.scores if s.name != "trtr"} == {
+        ("not_available", "the table holds no stays")
+    }
+
+
+@pytest.mark.parametrize("n", [1, 2, 12])
+def test_very_few_stays(n: int, ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    report = evaluate(codec=ward_codec, train=ward(400, 1), holdout=ward(n, 2), synthetic=ward(n, 3))
+    assert "failed" not in {score.status for score in report.scores}
+    assert by_name(report)["total_variation", None].status == "ok"
+
+
+def test_filled_values_are_compared_with_filled_values(
+    ward: Callable[..., Stays], ward_codec: Codec, reference: ReferenceStatistics
+) -> None:
+    filled = ward_codec.fill(ward(300, 3))
+    arguments = {"codec": ward_codec, "synthetic": filled, "reference": reference, "options": CHEAP}
+    report = evaluate(train=ward(400, 1), holdout=ward(120, 2), **arguments)  # type: ignore[arg-type]
+    assert report.headline()["total_variation"] < 0.08  # the mark alone would give (0.2 + 0) / 3
+    assert report.headline()["marginal_ks"] < 0.08
+    assert any("filled in" in note for note in report.notes)
+    gone = by_name(evaluate(train=None, holdout=None, **arguments))  # type: ignore[arg-type]
+    assert gone["marginal_ks", None].status == "not_available"
+    assert gone["total_variation", None].value == pytest.approx(report.headline()["total_variation"], abs=0.02)
+
+
+def test_a_broken_figure_is_reported_and_the_others_go_on(
+    ward: Callable[..., Stays], ward_codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> float:
+        raise ZeroDivisionError("value 37.2 of patient 4711")
+
+    monkeypatch.setattr("model.evaluation.scores.mmd_between", broken)
+    report = evaluate(codec=ward_codec, train=ward(50, 1), holdout=None, synthetic=ward(50, 3), options=CHEAP)
+    score = by_name(report)["mmd", None]
+    assert score.status == "failed"
+    assert score.reason is not None
+    assert "ZeroDivisionError" in score.reason
+    assert "4711" not in report.model_dump_json()
+    assert by_name(report)["acf_mse", None].status == "ok"
+
+
+def test_a_cancel_stops_it(ward: Callable[..., Stays], ward_codec: Codec, reference: ReferenceStatistics) -> None:
+    with pytest.raises(Cancelled):
+        evaluate(
+            codec=ward_codec,
+            train=None,
+            holdout=None,
+            synthetic=ward(50, 3),
+            reference=reference,
+            cancelled=lambda: True,
+        )
+
+
+def test_a_sample_of_a_larger_cohort(
+    ward: Callable[..., Stays], ward_codec: Codec, reference: ReferenceStatistics
+) -> None:
+    obtained = {"death": {"0": 700, "1": 300}, "sex": {"F": 500, "M": 500}}
+    subject = Subject(n_stays=1000, obtained=obtained)
+    report = evaluate(
+        codec=ward_codec, train=None, holdout=None, synthetic=ward(50, 3), reference=reference, subject=subject
+    )
+    assert (report.n_stays, report.n_evaluated) == (1000, 50)
+    assert {label.name: label.obtained for label in report.labels} == obtained
+    assert any("sample of 50" in note for note in report.notes)
+
+
+def odd(kind: str, n: int) -> tuple[Schema, Stays]:
+    """Tables that break careless code."""
+    length = 1 if kind == "one step" else 5
+    numerical = RNG.normal(size=(n, length, 3)).astype(np.float32)
+    categorical = RNG.integers(0, 2, (n, length, 2))
+    labels = RNG.integers(0, 3, (n, 1))
+    if kind == "constant":
+        numerical[:], categorical[:] = 5, 1
+    if kind == "never measured":
+        numerical[:, :, 0], categorical[:, :, 0] = np.nan, -1
+    if kind == "one class":
+        labels[:] = 0
+    numerical = numerical[:, :, : 0 if kind == "no numerical" else 3]
+    categorical = categorical[:, :, : 0 if kind == "no categorical" else 2]
+    labels = labels[:, : 0 if kind == "no labels" else 1]
+    schema = Schema(
+        stay_id="stay",
+        time="hour",
+        sequence_length=length,
+        features=(
+            *(NumericalFeature(name=f"n{j}") for j in range(numerical.shape[2])),
+            *(CategoricalFeature(name=f"c{j}", categories=("a", "b")) for j in range(categorical.shape[2])),
+        ),
+        labels=tuple(Label(name=f"l{k}", categories=("x", "y", "z")) for k in range(labels.shape[1])),
+    )
+    return schema, Stays(numerical, categorical, labels)
+
+
+KINDS = ("no numerical", "no categorical", "no labels", "one step", "constant", "never measured", "one class", "plain")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_odd_tables_have_a_report_in_which_nothing_failed(kind: str) -> None:
+    schema, stays = odd(kind, 250)
+    sides = split(stays, holdout_fraction=0.2, seed=0)
+    codec = Codec.fit(sides.train, schema)
+    report = evaluate(codec=codec, train=sides.train, holdout=sides.holdout, synthetic=odd(kind, 60)[1])
+    missing = {score.name: score.reason for score in report.scores if score.status != "ok"}
+    assert "failed" not in {score.status for score in report.scores}, missing
+    expected = {
+        "no numerical": {"marginal_ks", "correlation_mae", "acf_mse"},
+        "no categorical": set(),
+        "no labels": {"tstr", "trtr"},
+        "one step": {"transition_distance", "acf_mse"},
+        "constant": {"correlation_mae", "acf_mse"},
+        "never measured": set(),
+        "one class": {"tstr", "trtr"},
+        "plain": set(),
+    }[kind]
+    assert missing.keys() == expected
+    assert len(report.features) == len(schema.features)
