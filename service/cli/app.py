@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from model.spec.errors import CDMTError
 from service.cli import offline, online
 from service.cli.show import err
+from service.cli.stack import interruptible
 
 EPILOGUE = "Settings are environment variables named CDMT_...; see the README. Every command answers to --help."
 
@@ -35,7 +36,8 @@ app.command(rich_help_panel="On files, without a server")(offline.evaluate)
 def main() -> None:
     """Run the command line. Status 0: done, 1: it went wrong, 2: asked for wrongly, 130: interrupted."""
     try:
-        app(prog_name="cdmt")
+        with interruptible():
+            app(prog_name="cdmt")
     except ValidationError as error:
         for line in describe(error):
             _complain(line)

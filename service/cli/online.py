@@ -58,12 +58,7 @@ def demo(
     stays: Annotated[int, typer.Option(min=1, max=100_000, help="How many stays to generate.")] = 1000,
 ) -> None:
     """Start the service on a free port, generate stays with balanced labels from the bundled model, and stop it."""
-    with stack.interruptible():
-        try:
-            demonstration.run(Settings(port=0), out=out, n_stays=stays)
-        except KeyboardInterrupt:
-            notice("interrupted")
-            raise typer.Exit(130) from None
+    demonstration.run(Settings(port=0), out=out, n_stays=stays)
 
 
 def settings(**overrides: object) -> Settings:

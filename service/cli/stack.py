@@ -103,16 +103,15 @@ def running(settings: Settings, *, notice: Notice, logs: Path | None = None) -> 
 
 
 def serve(settings: Settings, *, notice: Notice, ready: Callable[[Stack], None]) -> None:
-    """Keep the stack running until SIGINT or SIGTERM; `ready` is called once it answers."""
-    with interruptible():
-        try:
-            with running(settings, notice=notice) as stack:
-                ready(stack)
-                while True:
-                    stack.tend()
-                    time.sleep(0.25)
-        except KeyboardInterrupt:
-            notice("stopped")
+    """Keep the stack running until KeyboardInterrupt (see `interruptible`); `ready` is called once it answers."""
+    try:
+        with running(settings, notice=notice) as stack:
+            ready(stack)
+            while True:
+                stack.tend()
+                time.sleep(0.25)
+    except KeyboardInterrupt:
+        notice("stopped")
 
 
 @contextmanager

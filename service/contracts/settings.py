@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -56,7 +57,7 @@ class Settings(BaseSettings):
 
     # Worker
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int | None = Field(None, ge=1, le=1024, description="of torch on a CPU; absent: the number of cores")
+    threads: int | None = Field(None, ge=1, le=1024, description="of torch on a CPU; absent: half of the cores")
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     chunk_size: int | None = Field(None, ge=1, description="stays sampled at a time; absent: by device")
     model_cache_size: int = Field(2, ge=1, description="models kept loaded")
@@ -70,6 +71,11 @@ class Settings(BaseSettings):
                 "they are: use 127.0.0.1, or set CDMT_TRUST_NETWORK=true if something else keeps strangers out"
             )
         return self
+
+    @property
+    def worker_threads(self) -> int:
+        """Threads of torch in a worker: by default half of the cores, so that two workers do not disturb each other."""
+        return self.threads or max(1, len(os.sched_getaffinity(0)) // 2)
 
     def timeout_seconds(self, kind: Literal["train", "generate", "evaluate"]) -> int:
         """How long one attempt at a job of this kind may take."""

@@ -1,0 +1,76 @@
+"""Builds the images and runs the composition. CDMT_TEST_COMPOSE names an override file, where one is needed."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+
+from service.cli import stack
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
+
+ROOT = Path(__file__).parents[2]
+
+
+def compose(*arguments: str, port: int) -> subprocess.CompletedProcess[str]:
+    """`docker compose` on a project of its own."""
+    files = ["-f", "docker-compose.yml"]
+    if override := os.environ.get("CDMT_TEST_COMPOSE"):
+        files += ["-f", override]
+    command = ["docker", "compose", "-p", "cdmt-ehr-test", *files, *arguments]
+    environment = {**os.environ, "CDMT_PORT": str(port)}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """The port at which the composed service answers."""
+    if shutil.which("docker") is None:
+        pytest.skip("there is no docker here")
+    port = stack.claim_port("127.0.0.1", 0)
+    try:
+        up = compose("up", "--build", "--detach", "--wait", port=port)
+        assert up.returncode == 0, up.stderr
+        yield port
+    finally:
+        compose("down", "--volumes", port=port)
+
+
+def test_a_cohort_is_generated_from_outside(port: int) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
+        models = client.get("/models").json()["items"]
+        bundled = next(model for model in models if model["origin"] == "bundled")
+        asked = {"model_id": bundled["id"], "n_stays": 100, "label_ratios": "balanced", "evaluate": False}
+        job: dict[str, Any] = client.post("/jobs/generate", json=asked).raise_for_status().json()
+        while job["status"] in ("queued", "running"):
+            time.sleep(0.2)
+            job = client.get(f"/jobs/{job['id']}").json()
+        assert job["status"] == "succeeded", job
+        cohort = pd.read_parquet(io.BytesIO(client.get(f"/jobs/{job['id']}/cohort").content))
+    labels = cohort.groupby("stay_id")["in_hospital_death"].first()
+    assert labels.value_counts().to_dict() == {0: 50, 1: 50}
+
+
+@pytest.mark.parametrize("service", ["gateway", "worker-train", "worker-generate", "worker-evaluate"])
+def test_no_process_of_ours_is_root(service: str, port: int) -> None:
+    assert compose("exec", "-T", service, "id", "-u", port=port).stdout.strip() == "10001"
+
+
+@pytest.mark.parametrize(("service", "status"), [("gateway", 1), ("worker-generate", 0)])
+def test_torch_is_in_the_worker_s_image_alone(service: str, status: int, port: int) -> None:
+    assert compose("exec", "-T", service, "python3", "-c", "import torch", port=port).returncode == status
+
+
+def test_a_worker_reaches_nothing_outside(port: int) -> None:
+    connect = "import socket; socket.create_connection(('192.0.2.1', 80), 3)"
+    assert compose("exec", "-T", "worker-generate", "python3", "-c", connect, port=port).returncode == 1

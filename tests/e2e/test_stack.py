@@ -1,0 +1,143 @@
+"""The main job, end to end, over HTTP: a table of real stays in, a synthetic cohort with the ratios asked for out."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+
+from tests.e2e.conftest import Job
+from tests.worker.tables import FAST_SAMPLER, LENGTH, TINY_NETWORK, TINY_TRAINING, made_up_stays
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+SAMPLER = FAST_SAMPLER.model_dump()
+
+
+@pytest.fixture(scope="module")
+def dataset(client: httpx.Client) -> dict[str, Any]:
+    """The made-up stays, uploaded as CSV without a schema."""
+    csv = made_up_stays().to_csv(index=False).encode()
+    schema = {
+        "stay_id": "stay",
+        "time": "hour",
+        "sequence_length": LENGTH,
+        "features": [
+            {"name": "heart_rate", "type": "numerical", "min": 0, "max": 300},
+            {"name": "temp", "type": "numerical"},
+            {"name": "ventilated", "type": "categorical", "categories": ["no", "yes"]},
+        ],
+        "labels": [{"name": "death", "categories": ["0", "1"]}, {"name": "sex", "categories": ["F", "M"]}],
+    }
+    answer = client.post("/datasets", files={"file": ("stays.csv", csv)}, data={"schema": json.dumps(schema)})
+    assert answer.status_code == 201, answer.text
+    record: dict[str, Any] = answer.json()
+    return record
+
+
+@pytest.fixture(scope="module")
+def training(client: httpx.Client, dataset: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was seen of a training while it ran; the last is the finished job."""
+    body = {
+        "dataset_id": dataset["id"],
+        "name": "tiny",
+        "training": TINY_TRAINING.model_dump(),
+        "network": TINY_NETWORK.model_dump(),
+    }
+    return Job(client, "/jobs/train", body).until(lambda job: job["status"] == "succeeded", seconds=200)
+
+
+@pytest.fixture(scope="module")
+def model_id(training: list[dict[str, Any]]) -> str:
+    return str(training[-1]["result"]["model_id"])
+
+
+def endless(client: httpx.Client, model_id: str) -> Job:
+    """A generation that will not end by itself while a test lasts."""
+    return Job(client, "/jobs/generate", {"model_id": model_id, "n_stays": 2_000_000, "evaluate": False})
+
+
+def test_a_training_leaves_a_model_with_a_report(
+    client: httpx.Client, training: list[dict[str, Any]], model_id: str, dataset: dict[str, Any]
+) -> None:
+    steps = [job["progress"]["step"] for job in training if job["progress"]]
+    assert steps
+    model = client.get(f"/models/{model_id}").raise_for_status().json()
+    assert (model["name"], model["dataset_id"]) == ("tiny", dataset["id"])
+    assert client.get(f"/models/{model_id}/report").raise_for_status().json()["kind"] == "model"
+
+
+def test_a_cohort_with_the_ratios_asked_for(client: httpx.Client, model_id: str) -> None:
+    body = {
+        "model_id": model_id,
+        "n_stays": 200,
+        "label_ratios": {"death": {"0": 0.7, "1": 0.3}},
+        "sampler": SAMPLER,
+    }
+    job = Job(client, "/jobs/generate", body)
+    done = job.until(lambda seen: seen["status"] == "succeeded")[-1]
+    assert done["result"]["label_counts"]["death"] == {"0": 140, "1": 60}
+    cohort = client.get(done["links"]["cohort"]).raise_for_status()
+    assert hashlib.sha256(cohort.content).hexdigest() == done["result"]["sha256"] == cohort.headers["ETag"].strip('"')
+    frame = pd.read_parquet(io.BytesIO(cohort.content))
+    assert frame.groupby("stay")["death"].first().value_counts().to_dict() == {0: 140, 1: 60}
+    assert list(frame.columns) == list(made_up_stays().columns)
+    report = client.get(done["links"]["report"]).raise_for_status().json()
+    assert {label["name"]: label["obtained"] for label in report["labels"]}["death"] == {"0": 140, "1": 60}
+    page = client.get(done["links"]["report"], headers={"Accept": "text/html"}).raise_for_status()
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "<svg" in page.text
+
+
+def test_progress_is_seen_while_a_cohort_is_drawn_and_a_running_job_can_be_cancelled(
+    client: httpx.Client, model_id: str
+) -> None:
+    job = endless(client, model_id)
+    seen = job.until(lambda now: now["progress"] and now["progress"]["value"] > 0)
+    progress = seen[-1]["progress"]
+    assert (progress["step"], progress["max"]) == ("sampling", 2_000_000)
+    waiting = endless(client, model_id)
+    assert waiting.look()["queue_position"] == 0
+    assert client.post(f"{waiting.url}/cancel").json()["status"] == "cancelled"
+    begin = time.monotonic()
+    assert client.post(f"{job.url}/cancel").status_code == 202
+    job.until(lambda now: now["status"] == "cancelled")
+    assert time.monotonic() - begin < 5
+    assert client.post(f"{job.url}/cancel").status_code == 200
+    assert client.get(f"{job.url}/cohort").status_code == 409
+
+
+def test_the_second_job_of_a_model_does_not_load_it_again(client: httpx.Client, model_id: str, logs: Path) -> None:
+    body = {"model_id": model_id, "n_stays": 10, "sampler": SAMPLER, "evaluate": False}
+    results = []
+    for _ in range(2):
+        job = Job(client, "/jobs/generate", body)
+        results.append(job.until(lambda seen: seen["status"] == "succeeded")[-1]["result"])
+    assert results[1]["model_load"] == "warm"
+    assert results[0]["sha256"] == results[1]["sha256"]
+    lines = [json.loads(line) for line in (logs / "worker-generate.log").read_text().splitlines()]
+    assert [line["model_id"] for line in lines if line["event"] == "model_loaded"] == [model_id]
+
+
+def test_a_cohort_is_evaluated_against_a_dataset(client: httpx.Client, model_id: str, dataset: dict[str, Any]) -> None:
+    body = {"model_id": model_id, "n_stays": 60, "sampler": SAMPLER, "evaluate": False}
+    cohort = Job(client, "/jobs/generate", body)
+    cohort.until(lambda seen: seen["status"] == "succeeded")
+    wanted = {"dataset_id": dataset["id"], "job_id": cohort.id, "metrics": ["total_variation"]}
+    done = Job(client, "/jobs/evaluate", wanted).until(lambda seen: seen["status"] == "succeeded")[-1]
+    report = client.get(done["links"]["report"]).raise_for_status().json()
+    assert [score["name"] for score in report["scores"]] == ["total_variation"]
+
+
+def test_no_value_of_a_patient_is_in_a_log(client: httpx.Client, training: object, logs: Path) -> None:
+    values = {f"{value:.6f}" for value in made_up_stays()["heart_rate"]}
+    text = "".join(path.read_text() for path in logs.iterdir())
+    assert "job_ended" in text
+    assert not any(value in text for value in values)

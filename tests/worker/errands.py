@@ -1,0 +1,57 @@
+"""Jobs for the tests of the horse: what RQ calls in place of worker.tasks.run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from worker.horse import SPENT, OutOfTime
+
+
+def note(path: str, word: str = "") -> str:
+    """Append a line with this process's id to a file."""
+    with Path(path).open("a") as file:
+        file.write(f"{os.getpid()} {word}\n")
+    return "noted"
+
+
+def sleep(path: str, seconds: float) -> str:
+    """Say that it began, then take its time."""
+    note(path)
+    time.sleep(seconds)
+    return "slept"
+
+
+def sleep_once(path: str) -> str:
+    """Take very long the first time, no time at all the second."""
+    first = not Path(path).exists()
+    note(path)
+    time.sleep(60 if first else 0)
+    return "slept"
+
+
+def die(path: str) -> None:
+    """Kill the process that runs this, as a crash in native code would."""
+    note(path)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def spend(path: str) -> str:
+    """Say that this process shall take no further job."""
+    note(path)
+    return SPENT
+
+
+def hang(path: str) -> str:
+    """Swallow every Exception, as libraries do, and never end by itself."""
+    note(path, "began")
+    try:
+        while True:
+            with suppress(Exception):
+                time.sleep(60)
+    except OutOfTime:
+        note(path, "out of time")
+        return "stopped"

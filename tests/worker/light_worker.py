@@ -1,0 +1,48 @@
+"""A worker process with a horse that loads nothing: `python -m tests.worker.light_worker REDIS_URL LOST_FILE`."""
+
+from __future__ import annotations
+
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from redis import Redis
+
+from service.contracts.logs import configure_logs
+from worker.horse import Horse, LeasedWorker, Timing, serve_errands, settle_in, worker_name
+from worker.parent import WarmWorker
+
+QUEUE = "light"
+TIMING = Timing(lease=4, heartbeat=1, worker=17, maintenance=1, shutdown=1)
+
+
+def light_horse(pipe: Connection, parent_pid: int, redis_url: str, name: str) -> None:
+    """What the child runs."""
+    settle_in(parent_pid)
+    connection = Redis.from_url(redis_url)
+    serve_errands(pipe, LeasedWorker(QUEUE, connection=connection, name=name, timing=TIMING, prepare_for_work=False))
+
+
+def main(redis_url: str, lost: Path) -> int:
+    """What the parent runs."""
+    configure_logs("info")
+    name = worker_name(QUEUE)
+
+    def on_lost(job_id: str, requeued: bool, stopped: bool) -> None:
+        with lost.open("a") as file:
+            file.write(f"{job_id} {requeued=} {stopped=}\n")
+
+    worker = WarmWorker(
+        QUEUE,
+        connection=Redis.from_url(redis_url),
+        horse=Horse(light_horse, redis_url, name),
+        name=name,
+        timing=TIMING,
+        on_lost=on_lost,
+    )
+    worker.work(logging_level=None)
+    return 0 if worker.asked_to_stop else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], Path(sys.argv[2])))

@@ -1,0 +1,154 @@
+"""A cohort drawn by a tiny model: exact labels, the same bytes again, and what its file says of itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from model.spec.errors import Cancelled, RatioError
+from model.spec.report import Report
+from service.contracts.jobs import GenerateRequest
+from tests.worker.conftest import ignore_progress, never
+from tests.worker.tables import FAST_SAMPLER, LENGTH, made_up_stays
+from worker.generate import Generated, generate_cohort
+from worker.models import StoredModel, read_model
+
+
+@pytest.fixture(scope="module")
+def stored(trained_folder: Path) -> StoredModel:
+    """The tiny model on the CPU."""
+    return read_model(trained_folder, torch.device("cpu"))
+
+
+def generate(stored: StoredModel, folder: Path, *, chunk_size: int | None = 16, **wanted: Any) -> Generated:
+    """A cohort in `folder`, without a report unless asked for."""
+    fields = {"n_stays": 50, "sampler": FAST_SAMPLER, "evaluate": False, **wanted}
+    folder.mkdir(exist_ok=True)
+    return generate_cohort(
+        stored,
+        GenerateRequest(model_id=stored.record.id, **fields),
+        destination=folder,
+        real=None,
+        chunk_size=chunk_size,
+        progress=ignore_progress,
+        cancelled=never,
+    )
+
+
+def test_label_counts_are_exact_and_the_table_looks_like_its_source(stored: StoredModel, tmp_path: Path) -> None:
+    result, files = generate(stored, tmp_path, n_stays=200, label_ratios={"death": {"0": 0.7, "1": 0.3}})
+    frame = pd.read_parquet(tmp_path / "cohort.parquet")
+    assert frame.groupby("stay")["death"].first().value_counts().to_dict() == {0: 140, 1: 60}
+    assert result.label_counts is not None
+    assert result.label_counts["death"] == {"0": 140, "1": 60}
+    source = made_up_stays()
+    assert list(frame.columns) == list(source.columns)
+    assert frame.dtypes.to_dict() == source.dtypes.to_dict()
+    assert frame["stay"].tolist() == [stay for stay in range(200) for _ in range(LENGTH)]
+    assert (result.n_stays, result.sha256) == (200, files["cohort.parquet"].sha256)
+
+
+def test_balanced_strata_over_two_labels(stored: StoredModel, tmp_path: Path) -> None:
+    strata = [{"labels": {"death": death, "sex": sex}, "ratio": 0.25} for death in "01" for sex in "FM"]
+    generate(stored, tmp_path, n_stays=40, label_ratios=strata)
+    read = f"select death, sex, count(distinct stay) from '{tmp_path}/cohort.parquet' group by all order by all"
+    assert duckdb.execute(read).fetchall() == [(0, "F", 10), (0, "M", 10), (1, "F", 10), (1, "M", 10)]
+
+
+def test_the_same_request_gives_the_same_bytes_and_another_seed_does_not(stored: StoredModel, tmp_path: Path) -> None:
+    first, again, other = (
+        generate(stored, tmp_path / name, seed=seed).result.sha256 for name, seed in (("a", 7), ("b", 7), ("c", 8))
+    )
+    assert first == again != other
+
+
+def test_the_file_says_what_it_is(stored: StoredModel, tmp_path: Path) -> None:
+    generate(stored, tmp_path, seed=5)
+    with pq.ParquetFile(tmp_path / "cohort.parquet") as file:
+        metadata = {key.decode(): value.decode() for key, value in file.metadata.metadata.items()}
+        assert [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)] == [
+            n * LENGTH for n in (16, 16, 16, 2)
+        ]
+    assert metadata["cdmt.synthetic"] == "true"
+    assert metadata["cdmt.model_id"] == stored.record.id
+    assert metadata["cdmt.model_sha256"] == stored.record.sha256
+    assert metadata["cdmt.seed"] == "5"
+    assert json.loads(metadata["cdmt.request"])["n_stays"] == 50
+
+
+def test_unconditional_stays_have_labels_of_the_models_own_choice(stored: StoredModel, tmp_path: Path) -> None:
+    result, _ = generate(stored, tmp_path, mode="unconditional")
+    assert result.label_counts is not None
+    assert all(sum(counts.values()) == 50 for counts in result.label_counts.values())
+
+
+def test_the_report_of_a_cohort_says_what_was_asked_for_and_what_came_out(stored: StoredModel, tmp_path: Path) -> None:
+    result, files = generate(stored, tmp_path, n_stays=40, evaluate=True, label_ratios={"death": "balanced"})
+    assert set(files) == {"cohort.parquet", "report.html", "report.json"}
+    report = Report.model_validate_json((tmp_path / "report.json").read_bytes())
+    deaths = next(label for label in report.labels if label.name == "death")
+    assert deaths.asked == deaths.obtained == {"0": 20, "1": 20}
+    assert report.provenance["model_id"] == stored.record.id
+    assert result.figures["total_variation"] is not None
+    assert set(result.timings) == {"sampling", "evaluation"}
+
+
+def test_the_report_looks_at_a_bounded_sample_and_knows_the_whole(
+    stored: StoredModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.generate.EVALUATED_STAYS", 24)
+    generate(stored, tmp_path, n_stays=60, evaluate=True)
+    report = Report.model_validate_json((tmp_path / "report.json").read_bytes())
+    assert (report.n_stays, report.n_evaluated) == (60, 24)
+    assert sum(report.labels[0].obtained.values()) == 60
+
+
+def test_one_stay(stored: StoredModel, tmp_path: Path) -> None:
+    assert generate(stored, tmp_path, n_stays=1).result.n_stays == 1
+    assert len(pd.read_parquet(tmp_path / "cohort.parquet")) == LENGTH
+
+
+def test_imputed_output_has_no_gaps(stored: StoredModel, tmp_path: Path) -> None:
+    generate(stored, tmp_path, missing="imputed")
+    assert not pd.read_parquet(tmp_path / "cohort.parquet").isna().any(axis=None)
+
+
+def test_ratios_that_the_model_cannot_have(stored: StoredModel, tmp_path: Path) -> None:
+    with pytest.raises(RatioError, match="unknown label 'outcome'"):
+        generate(stored, tmp_path, label_ratios={"outcome": "balanced"})
+
+
+def test_progress_counts_stays(stored: StoredModel, tmp_path: Path) -> None:
+    seen = []
+    generate_cohort(
+        stored,
+        GenerateRequest(model_id="any", n_stays=40, sampler=FAST_SAMPLER, evaluate=False),
+        destination=tmp_path,
+        real=None,
+        chunk_size=20,
+        progress=lambda step, value, most: seen.append((step, value, most)),
+        cancelled=never,
+    )
+    assert {step for step, _, _ in seen} == {"sampling"}
+    assert seen[-1] == ("sampling", 40, 40)
+
+
+def test_cancelled_between_two_steps(stored: StoredModel, tmp_path: Path) -> None:
+    answers = iter([False, False, True])
+    with pytest.raises(Cancelled):
+        generate_cohort(
+            stored,
+            GenerateRequest(model_id="any", n_stays=40, sampler=FAST_SAMPLER, evaluate=False),
+            destination=tmp_path,
+            real=None,
+            chunk_size=20,
+            progress=ignore_progress,
+            cancelled=lambda: next(answers),
+        )

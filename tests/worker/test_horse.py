@@ -1,0 +1,227 @@
+"""The warm horse on a real Valkey, in real processes; its jobs need no model."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Queue, Retry
+from rq.command import send_stop_job_command
+from rq.job import Job, JobStatus
+from rq.worker_registration import get_keys
+
+from tests.worker.light_worker import QUEUE
+
+Start = Callable[[], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def lost(tmp_path: Path) -> Path:
+    """Where the workers under test write what their `on_lost` is told."""
+    return tmp_path / "lost"
+
+
+@pytest.fixture
+def start(valkey_url: str, redis: Redis, lost: Path) -> Iterator[Start]:
+    """Start worker processes; whatever is left of them is killed in the end."""
+    processes = []
+
+    def start_one() -> subprocess.Popen[bytes]:
+        process = subprocess.Popen([sys.executable, "-m", "tests.worker.light_worker", valkey_url, str(lost)])
+        processes.append(process)
+        return process
+
+    yield start_one
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def enqueue(redis: Redis) -> Callable[..., Job]:
+    """Put a job of tests.worker.errands into the queue as the gateway does its own."""
+    queue = Queue(QUEUE, connection=redis, serializer="json")
+
+    def enqueue_one(name: str, *arguments: Any, timeout: int = 60) -> Job:
+        retry = Retry(max=2, enqueue_at_front=True)
+        return queue.enqueue(f"tests.worker.errands.{name}", *arguments, retry=retry, job_timeout=timeout)
+
+    return enqueue_one
+
+
+def until(what: Callable[[], Any], *, seconds: float = 20) -> None:
+    """Return as soon as `what()` is true; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def ended(job: Job, status: JobStatus) -> Callable[[], bool]:
+    """Whether `job` has come to `status`."""
+    return lambda: job.get_status(refresh=True) == status
+
+
+def pids(notes: Path) -> list[int]:
+    """The processes that wrote a line into `notes`, in order."""
+    return [int(line.split()[0]) for line in notes.read_text().splitlines()] if notes.exists() else []
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process, and it is no zombie."""
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_two_jobs_run_in_one_horse_that_is_not_the_worker(
+    start: Start, enqueue: Callable[..., Job], tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    worker = start()
+    jobs = [enqueue("note", str(notes), word) for word in ("first", "second")]
+    until(ended(jobs[1], JobStatus.FINISHED))
+    first, second = pids(notes)
+    assert first == second != worker.pid
+    assert jobs[0].return_value() == "noted"
+
+
+def test_a_horse_that_calls_itself_spent_is_replaced_without_harm_to_the_next_job(
+    start: Start, enqueue: Callable[..., Job], tmp_path: Path, lost: Path
+) -> None:
+    notes = tmp_path / "notes"
+    start()
+    jobs = [enqueue(name, str(notes)) for name in ("spend", "note", "note")]
+    until(ended(jobs[2], JobStatus.FINISHED))
+    first, second, third = pids(notes)
+    assert first != second == third
+    assert not lost.exists()
+
+
+def test_a_killed_horse_is_replaced_and_its_job_run_again(
+    start: Start, enqueue: Callable[..., Job], tmp_path: Path, lost: Path
+) -> None:
+    notes = tmp_path / "notes"
+    start()
+    job = enqueue("sleep_once", str(notes))
+    until(lambda: pids(notes))
+    os.kill(pids(notes)[0], signal.SIGKILL)
+    until(ended(job, JobStatus.FINISHED))
+    first, second = pids(notes)
+    assert first != second
+    assert lost.read_text() == f"{job.id} requeued=True stopped=False\n"
+
+
+def test_a_job_that_kills_its_horse_is_given_up_and_the_next_one_runs(
+    start: Start, enqueue: Callable[..., Job], tmp_path: Path, lost: Path
+) -> None:
+    notes = tmp_path / "notes"
+    start()
+    poison = enqueue("die", str(notes))
+    good = enqueue("note", str(tmp_path / "good"))
+    until(ended(good, JobStatus.FINISHED))
+    assert poison.get_status(refresh=True) == JobStatus.FAILED
+    assert len(pids(notes)) == 3
+    assert lost.read_text().splitlines()[-1] == f"{poison.id} requeued=False stopped=False"
+
+
+def test_a_stopped_job_ends_at_once_and_is_not_run_again(
+    start: Start, redis: Redis, enqueue: Callable[..., Job], tmp_path: Path, lost: Path
+) -> None:
+    notes = tmp_path / "notes"
+    start()
+    job = enqueue("sleep", str(notes), 60)
+    until(lambda: pids(notes))
+    begin = time.monotonic()
+    send_stop_job_command(redis, job.id, serializer="json")
+    until(ended(job, JobStatus.STOPPED))
+    assert time.monotonic() - begin < 3
+    assert lost.read_text() == f"{job.id} requeued=False stopped=True\n"
+    after = enqueue("note", str(notes))
+    until(ended(after, JobStatus.FINISHED))
+    assert len(pids(notes)) == 2
+
+
+def test_a_job_is_interrupted_when_its_time_is_up(
+    start: Start, enqueue: Callable[..., Job], tmp_path: Path, lost: Path
+) -> None:
+    notes = tmp_path / "notes"
+    start()
+    job = enqueue("hang", str(notes), timeout=1)
+    until(ended(job, JobStatus.FINISHED))
+    assert [line.split(" ", 1)[1] for line in notes.read_text().splitlines()] == ["began", "out of time"]
+    assert not lost.exists()
+
+
+def test_an_idle_worker_ends_on_sigterm_and_takes_its_horse_along(
+    start: Start, enqueue: Callable[..., Job], tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    worker = start()
+    until(ended(enqueue("note", str(notes)), JobStatus.FINISHED))
+    worker.terminate()
+    assert worker.wait(5) == 0
+    until(lambda: not alive(pids(notes)[0]))
+
+
+def test_a_busy_worker_ends_on_sigterm_and_hands_its_job_back_unharmed(
+    start: Start, redis: Redis, enqueue: Callable[..., Job], tmp_path: Path, lost: Path
+) -> None:
+    notes = tmp_path / "notes"
+    worker = start()
+    job = enqueue("sleep_once", str(notes))
+    until(lambda: pids(notes))
+    worker.terminate()
+    assert worker.wait(8) == 0
+    assert not alive(pids(notes)[0])
+    assert Queue(QUEUE, connection=redis, serializer="json").job_ids == [job.id]
+    assert Job.fetch(job.id, connection=redis, serializer="json").retries_left == 2
+    assert lost.read_text() == f"{job.id} requeued=True stopped=False\n"
+    start()
+    until(ended(job, JobStatus.FINISHED))
+
+
+def test_a_short_job_is_finished_before_the_worker_ends_on_sigterm(
+    start: Start, enqueue: Callable[..., Job], tmp_path: Path, lost: Path
+) -> None:
+    notes = tmp_path / "notes"
+    worker = start()
+    job = enqueue("sleep", str(notes), 0.5)
+    until(lambda: pids(notes))
+    worker.terminate()
+    assert worker.wait(5) == 0
+    assert job.get_status(refresh=True) == JobStatus.FINISHED
+    assert not lost.exists()
+
+
+def test_a_worker_that_redis_forgot_makes_itself_known_again(
+    start: Start, redis: Redis, enqueue: Callable[..., Job], tmp_path: Path
+) -> None:
+    start()
+    until(ended(enqueue("note", str(tmp_path / "notes")), JobStatus.FINISHED))
+    redis.flushall()
+    until(lambda: get_keys(Queue(QUEUE, connection=redis)))
+    until(ended(enqueue("note", str(tmp_path / "notes")), JobStatus.FINISHED))
+
+
+def test_a_killed_worker_takes_its_horse_along_and_another_worker_finishes_the_job(
+    start: Start, enqueue: Callable[..., Job], tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    worker = start()
+    job = enqueue("sleep_once", str(notes))
+    until(lambda: pids(notes))
+    worker.kill()
+    until(lambda: not alive(pids(notes)[0]))
+    start()
+    until(ended(job, JobStatus.FINISHED))
+    assert len(pids(notes)) == 2

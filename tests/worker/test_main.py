@@ -1,0 +1,269 @@
+"""The worker as it is started: `python -m worker`, on a real queue, with real jobs of a tiny model."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+import torch
+from redis import Redis
+
+from service.contracts import live
+from service.contracts.ids import new_id
+from service.contracts.job_store import JobStore
+from service.contracts.jobs import GenerateRequest, JobRecord, TrainRequest, now
+from service.contracts.records import COHORT, ModelRecord
+from service.contracts.settings import Settings
+from service.contracts.storage import RECORD, ArtifactStore, write_record
+from service.jobs import JobQueue
+from service.valkey import prepared, wait_until_ready
+from tests.worker.conftest import ignore_progress, never, publish_dataset
+from tests.worker.tables import FAST_SAMPLER, LENGTH, TINY_NETWORK, TINY_TRAINING
+from worker.generate import generate_cohort
+from worker.models import read_model
+
+
+class Worker:
+    """A worker process and what it has logged."""
+
+    def __init__(self, settings: Settings, queue: str, log: Path) -> None:
+        environment = {
+            **os.environ,
+            "CDMT_CHECKPOINT_EVERY_SECONDS": "0.1",
+            "REDIS_URL": settings.redis_url or "",
+            "CDMT_DATA_DIR": str(settings.data_dir),
+            "CDMT_DEVICE": "cpu",
+            "CDMT_THREADS": "1",
+            "CDMT_LEASE_SECONDS": "6",
+        }
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "worker", "--queue", queue, "--shutdown-seconds", "1"],
+                env=environment,
+                stdout=output,
+                stderr=output,
+            )
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """The log lines of this event."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [line for line in lines if line["event"] == event]
+
+    @property
+    def horse(self) -> psutil.Process:
+        """The process that runs the jobs: the youngest that said it is ready."""
+        return psutil.Process(self.lines("horse_ready")[-1]["pid"])
+
+
+def until(what: Callable[[], Any], *, seconds: float = 60) -> None:
+    """Return as soon as `what()` is true; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def queue(settings: Settings, valkey_url: str, redis: Redis, trained_folder: Path) -> JobQueue:
+    """The gateway's side of the queue, over a store that holds the tiny model as `tiny-model`."""
+    settings = settings.model_copy(update={"redis_url": valkey_url})
+    store = ArtifactStore(settings.data_dir)
+    put_model(store, trained_folder)
+    return JobQueue(redis=redis, jobs=JobStore(store), settings=settings)
+
+
+def put_model(store: ArtifactStore, trained_folder: Path) -> None:
+    """Store the tiny model as `tiny-model`."""
+    folder = shutil.copytree(trained_folder, store.root / "models" / "tiny-model")
+    record = ModelRecord.model_validate_json((folder / RECORD).read_bytes())
+    write_record(folder, record.model_copy(update={"id": "tiny-model"}))
+
+
+@contextmanager
+def killed_at_the_end(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, which does not outlive the test."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def worker(queue: JobQueue, tmp_path: Path) -> Iterator[Worker]:
+    """A worker for generate jobs, up and running."""
+    worker = Worker(queue.settings, "generate", tmp_path / "worker.log")
+    with killed_at_the_end(worker.process):
+        yield worker
+
+
+def submit(queue: JobQueue, n_stays: int) -> str:
+    """A generate job, put into the queue as the gateway does."""
+    request = GenerateRequest(model_id="tiny-model", n_stays=n_stays, sampler=FAST_SAMPLER, evaluate=False)
+    record = JobRecord(id=new_id(), created_at=now(), request=request)
+    queue.submit(record)
+    return record.id
+
+
+def has(queue: JobQueue, job_id: str, status: str) -> Callable[[], bool]:
+    """Whether the job has come to `status`."""
+    return lambda: queue.jobs.read(job_id).status == status
+
+
+def model_load(queue: JobQueue, job_id: str) -> str | None:
+    """Whether the job that has succeeded had to load its model."""
+    result = queue.jobs.read(job_id).result
+    assert result is not None
+    return result.model_load
+
+
+def samples(queue: JobQueue, job_id: str) -> Callable[[], bool]:
+    """Whether the job shows that it is sampling."""
+
+    def look() -> bool:
+        progress = live.read_progress(queue.redis, job_id)
+        return progress is not None and progress.step == "sampling" and progress.value > 0
+
+    return look
+
+
+def test_the_parent_never_imports_torch_or_what_needs_it() -> None:
+    code = "import sys, worker.__main__; print([m for m in ('torch', 'sklearn', 'pandas') if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_without_a_redis_it_says_what_to_do(settings: Settings) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "CDMT_REDIS_URL")}
+    command = [sys.executable, "-m", "worker", "--queue", "train"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=Path.cwd())
+    assert ended.returncode == 2
+    assert "REDIS_URL" in json.loads(ended.stdout)["hint"]
+
+
+def test_jobs_run_warm_are_cancelled_and_survive_their_process(queue: JobQueue, worker: Worker) -> None:
+    # two jobs: the second finds the model loaded
+    first, second = submit(queue, 20), submit(queue, 20)
+    until(has(queue, second, "succeeded"))
+    assert [model_load(queue, job_id) for job_id in (first, second)] == ["loaded", "warm"]
+    assert len(worker.lines("model_loaded")) == 1
+
+    # a running job is cancelled, and the model stays loaded
+    endless = submit(queue, 1_000_000)
+    until(samples(queue, endless))
+    begin = time.monotonic()
+    assert queue.cancel(endless).status == "cancelling"
+    until(has(queue, endless, "cancelled"))
+    assert time.monotonic() - begin < 2
+    assert not list((queue.jobs.store.root / "staging").iterdir())
+
+    # the horse is killed in the middle of a job: another one does it again, from the start
+    job_id = submit(queue, 60_000)
+    until(samples(queue, job_id))
+    killed = worker.horse.pid
+    os.kill(killed, signal.SIGKILL)
+    until(has(queue, job_id, "succeeded"))
+    assert (queue.jobs.read(job_id).attempts, model_load(queue, job_id)) == (2, "loaded")
+    assert len(pd.read_parquet(queue.jobs.store.cohort_dir(job_id) / COHORT)) == 60_000 * LENGTH
+    assert worker.horse.pid != killed
+    assert len(worker.lines("model_loaded")) == 2
+
+    # a job that does not listen is stopped by force, and its record says cancelled
+    deaf = submit(queue, 1_000_000)
+    until(samples(queue, deaf))
+    os.kill(worker.horse.pid, signal.SIGSTOP)
+    queue.cancel(deaf)
+    queue.settings = queue.settings.model_copy(update={"cancel_grace_seconds": 0.1})
+    time.sleep(0.2)
+    queue.reconcile()
+    until(has(queue, deaf, "cancelled"))
+
+    # SIGTERM: the job that runs goes back to the queue, unfinished but not lost
+    last = submit(queue, 1_000_000)
+    until(samples(queue, last))
+    worker.process.terminate()
+    assert worker.process.wait(10) == 0
+    assert queue.jobs.read(last).status == "queued"
+    assert queue.status(queue.jobs.read(last)).queue_position == 0
+
+
+def test_a_training_whose_process_is_killed_goes_on_from_its_checkpoint(queue: JobQueue, tmp_path: Path) -> None:
+    dataset = publish_dataset(queue.jobs.store)
+    training = TINY_TRAINING.model_copy(update={"max_steps": 600})
+    request = TrainRequest(dataset_id=dataset.id, name="tiny", training=training, network=TINY_NETWORK)
+    record = JobRecord(id=new_id(), created_at=now(), request=request)
+    queue.submit(record)
+    worker = Worker(queue.settings, "train", tmp_path / "worker.log")
+    with killed_at_the_end(worker.process):
+        until(lambda: training_step(queue, record.id) > 60)
+        os.kill(worker.horse.pid, signal.SIGKILL)
+        live.clear(queue.redis, record.id)
+        until(lambda: training_step(queue, record.id) > 0)
+        assert training_step(queue, record.id) > 20
+        until(has(queue, record.id, "succeeded"))
+    assert queue.jobs.read(record.id).attempts == 2
+    assert queue.jobs.store.model(record.id).n_steps == 600
+    assert not list((queue.jobs.store.root / "work").iterdir())
+
+
+def training_step(queue: JobQueue, job_id: str) -> int:
+    """The optimiser step that the job shows; 0 before the first."""
+    progress = live.read_progress(queue.redis, job_id)
+    return progress.value if progress is not None and progress.step == "training" else 0
+
+
+def test_every_log_line_is_json_a_jobs_lines_name_it_and_another_process_draws_the_same_bytes(
+    queue: JobQueue, worker: Worker, tmp_path: Path
+) -> None:
+    job_id = submit(queue, 5)
+    until(has(queue, job_id, "succeeded"))
+    record = queue.jobs.read(job_id)
+    assert isinstance(record.request, GenerateRequest)
+    assert record.result is not None
+    here = generate_cohort(
+        read_model(queue.jobs.store.model_dir("tiny-model"), torch.device("cpu")),
+        record.request,
+        destination=tmp_path,
+        real=None,
+        chunk_size=None,
+        progress=ignore_progress,
+        cancelled=never,
+    )
+    assert here.result.sha256 == record.result.sha256
+    until(lambda: worker.lines("job_ended"))
+    (line,) = worker.lines("job_ended")
+    assert line["job_id"] == job_id
+    assert line["status"] == "succeeded"
+
+
+def test_the_worker_ends_with_an_error_when_redis_is_away_for_long_and_the_result_stays(
+    settings: Settings, trained_folder: Path, tmp_path: Path
+) -> None:
+    with prepared(tmp_path / "valkey") as valkey, ExitStack() as processes:
+        server = processes.enter_context(killed_at_the_end(subprocess.Popen(valkey.argv)))
+        wait_until_ready(valkey.url)
+        settings = settings.model_copy(update={"redis_url": valkey.url})
+        queue = JobQueue(
+            redis=Redis.from_url(valkey.url), jobs=JobStore(ArtifactStore(settings.data_dir)), settings=settings
+        )
+        put_model(queue.jobs.store, trained_folder)
+        worker = Worker(settings, "generate", tmp_path / "worker.log")
+        processes.enter_context(killed_at_the_end(worker.process))
+        job_id = submit(queue, 60_000)
+        until(samples(queue, job_id))
+        server.kill()
+        until(has(queue, job_id, "succeeded"))
+        assert worker.process.wait(30) == 1

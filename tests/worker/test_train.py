@@ -1,0 +1,92 @@
+"""A training on files: what it leaves in the folder, and how it goes on after it was interrupted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from model.data.arrange import arrange
+from model.data.split import split
+from model.spec.errors import Cancelled, DataError
+from service.contracts.records import ModelRecord
+from service.contracts.storage import RECORD, file_sha256
+from tests.worker.conftest import CPU, ignore_progress, never
+from tests.worker.tables import SCHEMA, TINY_NETWORK, TINY_TRAINING, made_up_stays, write_table
+from worker.train import Recipe, train_model
+
+
+@pytest.fixture
+def record(trained_folder: Path) -> ModelRecord:
+    """The record of the tiny model."""
+    return ModelRecord.model_validate_json((trained_folder / RECORD).read_bytes())
+
+
+def test_the_folder_is_complete_and_its_manifest_true(trained_folder: Path, record: ModelRecord) -> None:
+    names = {"weights.safetensors", "model.json", "reference.json", "report.json", "report.html"}
+    assert set(record.files) == names
+    assert {path.name for path in trained_folder.iterdir()} == {*names, RECORD}
+    for name, entry in record.files.items():
+        assert entry.sha256 == file_sha256(trained_folder / name)
+
+
+def test_the_record_says_how_the_model_came_about(record: ModelRecord) -> None:
+    assert (record.name, record.n_steps, record.device) == ("tiny", 20, "cpu")
+    assert (record.n_train, record.n_holdout) == (96, 24)
+    assert record.training == TINY_TRAINING
+    assert record.network == TINY_NETWORK
+
+
+def test_the_split_can_be_made_again_from_the_record(record: ModelRecord) -> None:
+    stays = arrange(made_up_stays(), SCHEMA).stays
+    sides = split(stays, holdout_fraction=record.holdout_fraction, seed=record.seed)
+    assert (len(sides.train), len(sides.holdout)) == (record.n_train, record.n_holdout)
+    deaths = int(sides.train.labels[:, 0].sum())
+    assert record.label_counts["death"] == {"0": record.n_train - deaths, "1": deaths}
+
+
+def test_a_training_that_was_interrupted_goes_on_and_ends_the_same(trained_folder: Path, tmp_path: Path) -> None:
+    table = write_table(tmp_path / "table.parquet")
+    workdir = tmp_path / "work"
+    workdir.mkdir()
+    steps: list[int] = []
+
+    def train(folder: str, *, stop_after: int | None) -> None:
+        (tmp_path / folder).mkdir()
+        train_model(
+            table,
+            SCHEMA,
+            recipe=Recipe(name="tiny", training=TINY_TRAINING, network=TINY_NETWORK),
+            destination=tmp_path / folder,
+            compute=CPU,
+            workdir=workdir,
+            progress=lambda step, value, _: steps.append(value) if step == "training" else None,
+            cancelled=lambda: stop_after is not None and len(steps) >= stop_after,
+            checkpoint_seconds=1e-9,
+        )
+
+    with pytest.raises(Cancelled):
+        train("interrupted", stop_after=12)
+    interrupted = list(steps)
+    train("finished", stop_after=None)
+    assert interrupted == list(range(1, 13))
+    assert steps[12] == 13
+    mine, whole = (load_file(folder / "weights.safetensors") for folder in (tmp_path / "finished", trained_folder))
+    assert all(np.array_equal(mine[name], whole[name]) for name in whole)
+
+
+def test_a_table_that_does_not_match_is_refused_with_the_culprit(tmp_path: Path) -> None:
+    made_up_stays().drop(columns="temp").to_parquet(tmp_path / "table.parquet")
+    with pytest.raises(DataError, match="column 'temp' is missing"):
+        train_model(
+            tmp_path / "table.parquet",
+            SCHEMA,
+            recipe=Recipe(name="tiny", training=TINY_TRAINING, network=TINY_NETWORK),
+            destination=tmp_path,
+            compute=CPU,
+            workdir=None,
+            progress=ignore_progress,
+            cancelled=never,
+        )

@@ -1,0 +1,87 @@
+"""One worker process: `python -m worker --queue generate`. The parent, free of torch, and its warm horse."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import structlog
+from redis.exceptions import RedisError
+
+from model.spec.errors import CDMTError
+from service.contracts.errors import IllegalTransition, NotFound
+from service.contracts.job_store import JobStore
+from service.contracts.jobs import QUEUES
+from service.contracts.logs import configure_logs
+from service.contracts.settings import Settings
+from service.contracts.storage import ArtifactStore
+from worker import outcomes
+from worker.horse import Horse, Timing, redis_of, run_horse, worker_name
+from worker.parent import WarmWorker
+from worker.publishing import retract
+
+PRELOADED = frozenset({"generate"})
+"""Queues whose users wait for seconds, not minutes: their horse is ready before the first job."""
+
+log = structlog.get_logger("worker")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Work until SIGTERM (status 0), or until Redis is away for too long (status 1: a supervisor restarts us)."""
+    arguments = _parser().parse_args(argv)
+    settings = Settings()
+    configure_logs(settings.log_level)
+    if settings.redis_url is None:
+        log.error("no_redis", hint="set REDIS_URL, or start the whole stack with `cdmt serve`")
+        return 2
+    try:
+        return serve(settings, queue=arguments.queue, shutdown_seconds=arguments.shutdown_seconds)
+    except RedisError as error:
+        log.error("redis_away", error=type(error).__name__)
+        return 1
+
+
+def serve(settings: Settings, *, queue: str, shutdown_seconds: float) -> int:
+    """Take jobs from `queue` until asked to stop; a job still running `shutdown_seconds` later goes back to it."""
+    jobs = JobStore(ArtifactStore(settings.data_dir))
+    name = worker_name(queue)
+    heartbeat = max(1, min(Timing().heartbeat, settings.lease_seconds // 3))
+    timing = Timing(lease=settings.lease_seconds, heartbeat=heartbeat, shutdown=shutdown_seconds)
+    worker = WarmWorker(
+        queue,
+        connection=redis_of(settings),
+        horse=Horse(run_horse, settings, queue, name, timing, preload=queue in PRELOADED),
+        name=name,
+        timing=timing,
+        on_lost=lambda job_id, requeued, stopped: _record_loss(jobs, job_id, requeued=requeued, stopped=stopped),
+    )
+    log.info("worker_started", name=name, queue=queue)
+    worker.work(logging_level=None)
+    log.info("worker_stopped", name=name, asked=worker.asked_to_stop)
+    return 0 if worker.asked_to_stop else 1
+
+
+def _record_loss(jobs: JobStore, job_id: str, *, requeued: bool, stopped: bool) -> None:
+    try:
+        record = jobs.transition(job_id, outcomes.lost(requeued=requeued, stopped=stopped))
+        if record.is_terminal:
+            jobs.store.remove_work_dir(job_id)
+            retract(record, jobs.store)
+    except (NotFound, IllegalTransition):
+        return  # removed, or ended before its horse did
+    except (CDMTError, OSError) as error:
+        log.error("loss_not_recorded", job_id=job_id, error=type(error).__name__)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
+    parser.add_argument("--queue", choices=QUEUES, required=True, help="the kind of job to take")
+    parser.add_argument(
+        "--shutdown-seconds", type=float, default=8.0, help="after SIGTERM, before a running job is handed back"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Models as they lie in the store, and those that stay loaded between jobs."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import structlog
+import torch
+
+from model.checkpoint import Model, load_model
+from model.compute import Compute
+from model.evaluation.reference import ReferenceStatistics
+from model.spec.errors import CheckpointError
+from service.contracts.records import WEIGHTS, ModelRecord
+from service.contracts.storage import RECORD, ArtifactStore, file_sha256
+from worker.report import read_reference
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model ready to sample from, its record, and what it remembers of the data that it was trained on."""
+
+    model: Model
+    record: ModelRecord
+    reference: ReferenceStatistics | None
+
+
+@dataclass(frozen=True)
+class CachedModel:
+    """A model from the cache: whether it had to be read for this, and the seconds until it was ready."""
+
+    stored: StoredModel
+    load: Literal["loaded", "warm"]
+    seconds: float
+
+
+def read_model(folder: Path, device: torch.device) -> StoredModel:
+    """The model in `folder`, on `device`; CheckpointError if it is incomplete, altered or of an unknown format."""
+    try:
+        record = ModelRecord.model_validate_json((folder / RECORD).read_bytes())
+        intact = file_sha256(folder / WEIGHTS) == record.sha256
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"'{folder.name}' is no stored model: {type(error).__name__}") from error
+    if not intact:
+        raise CheckpointError(f"model '{record.id}': {WEIGHTS} is not the file that its record describes")
+    return StoredModel(load_model(folder, device), record, read_reference(folder))
+
+
+class ModelCache:
+    """The `size` models used last. One whose record has changed since it was read is read again."""
+
+    def __init__(self, store: ArtifactStore, *, size: int, compute: Compute) -> None:
+        self._store = store
+        self._size = size
+        self._compute = compute
+        self._models: OrderedDict[str, StoredModel] = OrderedDict()
+
+    def get(self, model_id: str) -> CachedModel:
+        """The model, read if it is not here yet.
+
+        Raises NotFound (also if it has been deleted), CheckpointError, and CDMTError where there is no such device.
+        """
+        start = time.perf_counter()
+        record = self._store.model(model_id)
+        warm = model_id in self._models and self._models[model_id].record == record
+        if not warm:
+            self._models.pop(model_id, None)
+            self._make_room()
+            self._models[model_id] = read_model(self._store.model_dir(model_id), self._compute.torch_device())
+        self._models.move_to_end(model_id)
+        seconds = round(time.perf_counter() - start, 3)
+        if not warm:
+            log.info("model_loaded", model_id=model_id, seconds=seconds)
+        return CachedModel(self._models[model_id], "warm" if warm else "loaded", seconds)
+
+    def _make_room(self) -> None:
+        """Forget the least recently used first, so that never more than `size` are in memory."""
+        while len(self._models) >= self._size:
+            forgotten, _ = self._models.popitem(last=False)
+            log.info("model_forgotten", model_id=forgotten)

@@ -1,0 +1,104 @@
+"""How a job's record changes as it starts, ends, or is lost; and how an error is told to the one who asked."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+from model.spec.errors import (
+    CDMTError,
+    CheckpointError,
+    DataError,
+    RatioError,
+    SchemaError,
+    TrainingError,
+)
+from service.contracts.errors import NotFound
+from service.contracts.jobs import JobError, JobRecord, JobResult, now, problem_type
+from worker.horse import OutOfTime
+
+Change = Callable[[JobRecord], JobRecord]
+
+_KNOWN: tuple[tuple[type[CDMTError], str, str], ...] = (
+    (SchemaError, "invalid-schema", "The schema contradicts itself or the table"),
+    (DataError, "invalid-data", "The table does not match its schema"),
+    (RatioError, "invalid-ratios", "The label ratios cannot be satisfied"),
+    (TrainingError, "training-failed", "The training could not go on"),
+    (CheckpointError, "invalid-model", "The stored model cannot be used"),
+    (NotFound, "not-found", "Something that the job needs is gone"),
+    (CDMTError, "job-failed", "The job failed"),
+)
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def started(record: JobRecord) -> JobRecord:
+    """Another attempt begins. A job that is being cancelled stays so: the attempt will find out."""
+    status = record.status if record.status == "cancelling" else "running"
+    changed = {"status": status, "attempts": record.attempts + 1, "started_at": record.started_at or now()}
+    return record.model_copy(update=changed)
+
+
+def still_running(record: JobRecord) -> JobRecord:
+    """The attempt is not lost after all: Redis was away for longer than the lease, and the job was put back."""
+    return record.model_copy(update={"status": "running"}) if record.status == "queued" else record
+
+
+def succeeded(result: JobResult) -> Change:
+    """The job is done."""
+    return lambda record: record.model_copy(update={"status": "succeeded", "finished_at": now(), "result": result})
+
+
+def failed(error: JobError) -> Change:
+    """The job will not be done."""
+    return lambda record: record.model_copy(update={"status": "failed", "finished_at": now(), "error": error})
+
+
+def cancelled(record: JobRecord) -> JobRecord:
+    """The job was stopped as asked."""
+    return record.model_copy(update={"status": "cancelled", "finished_at": now()})
+
+
+def lost(*, requeued: bool, stopped: bool) -> Change:
+    """The job's process ended without a word: it was stopped by force, or will run again, or has died too often."""
+    if stopped:
+        return cancelled
+    if requeued:
+        return lambda record: record if record.status == "cancelling" else _queued(record)
+    return lambda record: cancelled(record) if record.status == "cancelling" else _gave_up(record)
+
+
+def describe(error: BaseException) -> JobError:
+    """The error in words for whoever asked. Only our own messages are quoted: others may hold a patient's value."""
+    for known, slug, title in _KNOWN:
+        if isinstance(error, known):
+            return JobError(type=problem_type(slug), title=title, detail=str(error))
+    return _unexpected(error)
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether a file could not grow: the disk, a quota or a file size limit."""
+    return isinstance(error, OSError) and error.errno in _DISK_FULL
+
+
+def _unexpected(error: BaseException) -> JobError:
+    if is_full_disk(error):
+        detail = "disk full: nothing of this job was kept. Free some space under the data directory and try again"
+        return JobError(type=problem_type("disk-full"), title="The disk is full", detail=detail)
+    if isinstance(error, OutOfTime):
+        detail = "the job took longer than this installation allows (CDMT_<KIND>_TIMEOUT_SECONDS)"
+        return JobError(type=problem_type("timeout"), title="The job took too long", detail=detail)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        detail = "out of memory: try a smaller batch, chunk or network, or a machine with more memory"
+        return JobError(type=problem_type("out-of-memory"), title="Not enough memory", detail=detail)
+    detail = f"an unexpected error ({type(error).__name__}); the worker's log says where"
+    return JobError(type=problem_type("internal-error"), title="The job failed unexpectedly", detail=detail)
+
+
+def _queued(record: JobRecord) -> JobRecord:
+    return record.model_copy(update={"status": "queued"})
+
+
+def _gave_up(record: JobRecord) -> JobRecord:
+    detail = f"the worker's process died in each of {record.attempts} attempts; the job was given up"
+    error = JobError(type=problem_type("worker-lost"), title="The worker was lost", detail=detail)
+    return failed(error)(record)

@@ -1,0 +1,134 @@
+"""The worker's parent process: RQ's worker, whose work-horse outlives the job. Never imports torch."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, worker_registration
+from rq.executions import Execution
+from rq.job import Job
+from rq.registry import StartedJobRegistry
+from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
+from rq.utils import now
+
+from worker.horse import Errand, Horse, LeasedWorker, Timing
+
+log = structlog.get_logger(__name__)
+
+
+class _NoAlarm(BaseDeathPenalty):
+    """No SIGALRM in the parent: an alarm between reading the pipe and returning would lose the horse's answer."""
+
+    def setup_death_penalty(self) -> None:
+        """Do nothing: `Horse.wait` keeps the time itself."""
+
+    def cancel_death_penalty(self) -> None:
+        """Do nothing."""
+
+
+class WarmWorker(LeasedWorker):
+    """The parent: RQ's worker, whose horse outlives the job. Never imports torch.
+
+    `on_lost(job_id, requeued, stopped)` is told when a job ended without its horse saying so: the horse died, was
+    stopped on request, or the job was found stranded; `requeued` says whether RQ will run it again.
+    """
+
+    death_penalty_class = _NoAlarm
+
+    def __init__(
+        self,
+        queue_name: str,
+        *,
+        connection: Redis,
+        horse: Horse,
+        name: str,
+        timing: Timing,
+        on_lost: Callable[[str, bool, bool], None],
+    ) -> None:
+        super().__init__(queue_name, connection=connection, name=name, timing=timing)
+        self._horse = horse
+        self._on_lost = on_lost
+        self._handing_back = False
+
+    @property
+    def asked_to_stop(self) -> bool:
+        """Whether `work` ended because somebody asked for it, and not for lack of Redis or by a bug."""
+        return self._shutdown_requested_date is not None
+
+    def run_maintenance_tasks(self) -> None:
+        """Replace a horse that died while idle, make ourselves known again after Redis lost us, then clean as RQ."""
+        if self._horse.preload:
+            self._horse.ensure()
+        if not self.connection.sismember(self.redis_workers_keys, self.key):
+            self.connection.hset(self.key, mapping=self.serialize())
+            worker_registration.register(self)
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Hand `job` to the horse, which is started where there is none."""
+        execution = self.execution
+        assert execution is not None
+        self._horse.send(Errand(job.id, queue.name, execution.id))
+        self._horse_pid = self._horse.pid
+
+    def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
+        """Wait for the horse's answer or death; HorseMonitorTimeoutException after `job_monitoring_interval`."""
+        for _ in range(self.job_monitoring_interval):
+            if self._is_overdue(self.timing.shutdown):
+                self._hand_back()
+            status = self._horse.wait(1.0)
+            if status is not None:
+                return self._horse.pid, status, None
+        raise HorseMonitorTimeoutException
+
+    def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
+        """Kill the horse and all that it started; its job ends as `on_lost` says."""
+        self._horse.kill(sig)
+
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002  RQ's signature
+        """On a second signal: hand the running job back to the queue now, and stop."""
+        if self._is_overdue(1):  # a signal to a whole group may come twice
+            self._hand_back()
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """As RQ, but Redis being away does not end a running job: its result goes to the store, not to Redis."""
+        try:
+            super().maintain_heartbeats(job, execution)
+        except RedisError as error:
+            log.warning("heartbeat_failed", job_id=job.id, error=type(error).__name__)
+
+    def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: object) -> None:  # noqa: ARG002
+        """A job that is handed back at shutdown does not pay for it with one of its retries."""
+        log.warning("horse_died", job_id=job.id, status=ret_val, handed_back=self._handing_back)
+        if self._handing_back:
+            job.retries_left = (job.retries_left or 0) + 1
+
+    def handle_job_failure(
+        self,
+        job: Job,
+        queue: Queue,
+        started_job_registry: StartedJobRegistry | None = None,
+        exc_string: str = "",
+        execution: Execution | None = None,
+    ) -> None:
+        """As RQ, and tell `on_lost`."""
+        stopped = self._stopped_job_id == job.id
+        requeued = job.should_retry and not stopped
+        super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
+        self._on_lost(job.id, requeued, stopped)
+
+    def _is_overdue(self, grace: float) -> bool:
+        requested = self._shutdown_requested_date
+        return requested is not None and (now() - requested).total_seconds() > grace
+
+    def _hand_back(self) -> None:
+        if not self._handing_back:
+            self._handing_back = True
+            log.info("job_handed_back", horse=self._horse.pid)
+            self.kill_horse()

@@ -1,0 +1,51 @@
+"""Where a result comes from, written into it."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from pydantic import JsonValue
+
+from service.contracts.jobs import GenerateRequest
+from service.contracts.records import ModelRecord
+
+DISTRIBUTION = "cdmt-ehr"
+
+
+@cache
+def software_version() -> str:
+    """The version of this software; "unknown" where it runs from a folder that was never installed."""
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def cohort_metadata(request: GenerateRequest, *, model: ModelRecord, chunk_size: int) -> dict[str, str]:
+    """The file metadata of a cohort's Parquet: all that its content depends on.
+
+    It holds no time and no job, so that the same request gives the same bytes.
+    """
+    return {
+        "cdmt.synthetic": "true",
+        "cdmt.model_id": model.id,
+        "cdmt.model_version": str(model.version),
+        "cdmt.model_sha256": model.sha256,
+        "cdmt.request": request.model_dump_json(),
+        "cdmt.seed": str(request.seed),
+        "cdmt.chunk_size": str(chunk_size),
+        "cdmt.software_version": software_version(),
+    }
+
+
+def cohort_provenance(request: GenerateRequest, *, model: ModelRecord) -> dict[str, JsonValue]:
+    """What a report says about how its cohort was made."""
+    return {
+        "model": model.name,
+        "model_id": model.id,
+        "model_version": model.version,
+        "model_sha256": model.sha256,
+        "request": request.model_dump(mode="json"),
+        "software_version": software_version(),
+    }

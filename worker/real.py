@@ -1,0 +1,34 @@
+"""The real stays behind a job: read from the store, arranged, split as the model's training did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from model.data.arrange import ArrangedTable, arrange
+from model.data.readers import read_table
+from model.data.split import Split, split
+from model.spec.schema import Schema
+from service.contracts.errors import NotFound
+from service.contracts.records import TABLE, ModelRecord
+from service.contracts.storage import ArtifactStore
+
+UNLIMITED = 2**62  # limits are for uploads; what is stored has passed them
+
+
+def read_stays(path: Path, schema: Schema) -> ArrangedTable:
+    """The stays in a Parquet or CSV file; DataError, SchemaError."""
+    frame = read_table(path, max_columns=UNLIMITED, max_rows=UNLIMITED, max_bytes=UNLIMITED)
+    return arrange(frame, schema)
+
+
+def split_of(record: ModelRecord, store: ArtifactStore) -> Split | None:
+    """The stays that a model was trained on and its holdout, split as they were then; None if they are gone."""
+    if record.dataset_id is None:
+        return None
+    try:
+        if store.dataset(record.dataset_id).sha256 != record.dataset_sha256:
+            return None
+        stays = read_stays(store.dataset_dir(record.dataset_id) / TABLE, record.table_schema).stays
+    except (NotFound, FileNotFoundError):  # deleted, perhaps while we read
+        return None
+    return split(stays, holdout_fraction=record.holdout_fraction, seed=record.seed)

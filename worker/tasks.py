@@ -1,0 +1,124 @@
+"""The task that RQ runs: read the job's record, do the work, write the outcome into the record. In the child only."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+import structlog
+import torch
+
+from model.spec.errors import Cancelled, CDMTError
+from service.contracts.errors import IllegalTransition, NotFound
+from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, TrainRequest
+from service.contracts.settings import Settings
+from worker import outcomes
+from worker.evaluate import run_evaluate
+from worker.generate import run_generate
+from worker.horse import SPENT, OutOfTime
+from worker.progress import JobLink
+from worker.publishing import retract
+from worker.train import run_train
+from worker.workshop import Workshop, open_workshop
+
+LOCK_POLL_SECONDS = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+@cache
+def workshop() -> Workshop:
+    """The workshop of this process. RQ calls `run` with nothing but an id, so it must be found from here."""
+    settings = Settings()
+    torch.set_num_threads(settings.worker_threads)
+    return open_workshop(settings)
+
+
+def run(job_id: str) -> str:
+    """Do the job and return the state that its record came to have, or SPENT after an unforeseen error.
+
+    Whatever goes wrong in the job goes into the record and not to RQ: RQ's retries are for processes that die.
+    """
+    return execute(job_id, workshop())
+
+
+def execute(job_id: str, shop: Workshop) -> str:
+    """`run` with everything that it uses as an argument."""
+    with structlog.contextvars.bound_contextvars(job_id=job_id), _alone(shop.store.work_dir(job_id)):
+        try:
+            ended = _attempt(shop.jobs.transition(job_id, outcomes.started), shop)
+        except (NotFound, IllegalTransition) as error:
+            log.info("job_skipped", reason=str(error))  # another attempt or the gateway ended it, or it was removed
+            with suppress(NotFound):
+                retract(shop.jobs.read(job_id), shop.store)
+            ended = "skipped"
+        shop.store.remove_work_dir(job_id)
+        return ended
+
+
+def _attempt(record: JobRecord, shop: Workshop) -> str:
+    link = JobLink(record.id, redis=shop.redis, jobs=shop.jobs)
+    with structlog.contextvars.bound_contextvars(request_id=record.request_id, attempt=record.attempts):
+        log.info("job_started", kind=record.kind)
+        link.progress("starting", 0, 1)
+        start = time.monotonic()
+        change, foreseen = _outcome(record, shop, link)
+        shop.jobs.transition(record.id, outcomes.still_running)
+        after = shop.jobs.transition(record.id, change)
+        link.close()
+        log.info("job_ended", status=after.status, seconds=round(time.monotonic() - start, 3))
+        return after.status if foreseen else SPENT
+
+
+def _outcome(record: JobRecord, shop: Workshop, link: JobLink) -> tuple[outcomes.Change, bool]:
+    """What becomes of the record, and whether the process can be trusted with another job."""
+    try:
+        return outcomes.succeeded(_work(record, shop, link)), True
+    except Cancelled:
+        return outcomes.cancelled, True
+    except CDMTError as error:
+        log.warning("job_failed", error=type(error).__name__, detail=str(error))
+        return outcomes.failed(outcomes.describe(error)), True
+    except (Exception, OutOfTime) as error:
+        log.error("job_failed", exc_info=error)
+        return outcomes.failed(outcomes.describe(error)), outcomes.is_full_disk(error)
+
+
+def _work(record: JobRecord, shop: Workshop, link: JobLink) -> JobResult:
+    if link.cancelled():
+        raise Cancelled("the job was cancelled before it began")
+    match record.request:
+        case TrainRequest() as request:
+            return run_train(record, request, shop=shop, link=link)
+        case GenerateRequest() as request:
+            return run_generate(record, request, shop=shop, link=link)
+        case request:
+            return run_evaluate(record, request, shop=shop, link=link)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other attempt at the job runs: with Redis away, a lease may lapse under a living worker.
+
+    The lock goes with the process that holds it, however that ends.
+    """
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        while not _locked(descriptor):
+            time.sleep(LOCK_POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

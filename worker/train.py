@@ -1,0 +1,155 @@
+"""A train job: from a table of real stays to a folder with the model, its report and its manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from model.checkpoint import LabelJoint, Model, ModelDescription, load_model, save_model
+from model.compute import Compute
+from model.data.codec import Codec
+from model.data.layout import TableLayout
+from model.data.split import Split, split
+from model.spec.base import Spec
+from model.spec.config import NetworkConfig, TrainingConfig
+from model.spec.schema import Schema
+from model.strata import count_labels, label_joint
+from model.training import CancelCheck, Progress, train
+from model.training_run import Trained
+from service.contracts.ids import new_id
+from service.contracts.jobs import JobRecord, JobResult, TrainRequest, now
+from service.contracts.records import TABLE, WEIGHTS, ModelRecord
+from service.contracts.storage import manifest, write_record
+from worker.progress import JobLink
+from worker.provenance import software_version
+from worker.publishing import publish
+from worker.real import read_stays
+from worker.report import report_on_model, write_reference, write_report
+from worker.workshop import Workshop
+
+
+class Recipe(Spec):
+    """What a training is asked to do, apart from where its data are."""
+
+    name: str
+    training: TrainingConfig = TrainingConfig()
+    network: NetworkConfig = NetworkConfig()
+    holdout_fraction: float = Field(0.2, gt=0, lt=1)
+    seed: int = Field(0, ge=0, lt=2**63)
+
+
+def train_model(
+    table: Path,
+    schema: Schema,
+    *,
+    recipe: Recipe,
+    destination: Path,
+    compute: Compute,
+    workdir: Path | None,
+    progress: Progress,
+    cancelled: CancelCheck,
+    checkpoint_seconds: float = 60.0,
+    report_stays: int | None = None,
+) -> ModelRecord:
+    """Train on the stays in `table` and fill the empty folder `destination`: weights, description, report, record.
+
+    A `workdir` keeps checkpoints, from which a later call with the same arguments goes on. The report rests on
+    `report_stays` synthetic stays, or on as many as the device draws within minutes. Raises DataError,
+    TrainingError, CheckpointError, Cancelled.
+    """
+    progress("reading", 0, 1)
+    arranged = read_stays(table, schema)
+    sides = split(arranged.stays, holdout_fraction=recipe.holdout_fraction, seed=recipe.seed)
+    codec = Codec.fit(sides.train, schema)
+    trained = train(
+        codec.encode(sides.train),
+        codec,
+        network=recipe.network,
+        training=recipe.training,
+        seed=recipe.seed,
+        compute=compute,
+        workdir=workdir,
+        progress=progress,
+        cancelled=cancelled,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    save_model(_description(recipe, codec, arranged.layout, sides, trained), trained.denoiser, destination)
+    model = load_model(destination, compute.torch_device())  # as every later job will
+    report, reference, figures = report_on_model(
+        model,
+        sides,
+        name=recipe.name,
+        seed=recipe.seed,
+        n_stays=report_stays,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    write_report(report, destination)
+    write_reference(reference, destination)
+    record = _record(recipe, model, sides).model_copy(update={"figures": figures, "files": manifest(destination)})
+    write_record(destination, record)
+    return record
+
+
+def run_train(record: JobRecord, request: TrainRequest, *, shop: Workshop, link: JobLink) -> JobResult:
+    """Train the model that a job asks for and publish it under the job's id."""
+    dataset = shop.store.dataset(request.dataset_id)
+    recipe = Recipe.model_validate(request.model_dump(include=set(Recipe.model_fields)))
+    with shop.store.staging(f"{record.id}-{record.attempts}") as folder:
+        model = train_model(
+            shop.store.dataset_dir(dataset.id) / TABLE,
+            dataset.table_schema,
+            recipe=recipe,
+            destination=folder,
+            compute=shop.compute,
+            workdir=shop.store.work_dir(record.id),
+            progress=link.progress,
+            cancelled=link.cancelled,
+            checkpoint_seconds=shop.settings.checkpoint_every_seconds,
+        )
+        parents = {"dataset_id": dataset.id, "dataset_sha256": dataset.sha256, "job_id": record.id}
+        model = model.model_copy(update={"id": record.id, "caller": record.caller, **parents})
+        model = publish(folder, model, kind="models", store=shop.store)
+    return JobResult(
+        model_id=model.id,
+        sha256=model.sha256,
+        bytes=model.files[WEIGHTS].bytes,
+        label_counts=model.label_counts,
+        figures=model.figures,
+    )
+
+
+def _description(recipe: Recipe, codec: Codec, layout: TableLayout, sides: Split, trained: Trained) -> ModelDescription:
+    return ModelDescription(
+        software_version=software_version(),
+        layout=layout,
+        codec=codec.state,
+        network=recipe.network,
+        training=recipe.training,
+        summary=trained.summary,
+        label_joint=LabelJoint.of(label_joint(sides.train.labels, codec.schema)),
+        n_training_stays=len(sides.train),
+        seed=recipe.seed,
+    )
+
+
+def _record(recipe: Recipe, model: Model, sides: Split) -> ModelRecord:
+    summary = model.description.summary
+    return ModelRecord(
+        id=new_id(),
+        created_at=now(),
+        name=recipe.name,
+        table_schema=model.schema,
+        training=recipe.training,
+        network=recipe.network,
+        holdout_fraction=recipe.holdout_fraction,
+        seed=recipe.seed,
+        dataset_id=None,
+        n_train=len(sides.train),
+        n_holdout=len(sides.holdout),
+        n_steps=summary.steps,
+        label_counts={name: dict(counts) for name, counts in count_labels(sides.train.labels, model.schema).items()},
+        device=summary.device,
+        software_version=software_version(),
+    )
