@@ -89,7 +89,7 @@ def generate_cohort(
     if request.mode == "conditional":
         assert tally.label_counts == count_labels(plan.codes, model.schema), "the cohort has other labels than planned"
     timings = {"sampling": time.perf_counter() - start}
-    found: dict[str, float | None] = {}
+    figures: dict[str, float | None] = {}
     if request.evaluate:
         start = time.perf_counter()
         report = report_on_table(
@@ -103,19 +103,10 @@ def generate_cohort(
             cancelled=cancelled,
         )
         write_report(report, destination)
-        found.update(report.headline())
+        figures.update(report.headline())
         timings["evaluation"] = time.perf_counter() - start
     files = manifest(destination)
-    result = JobResult(
-        n_stays=tally.n_stays,
-        label_counts=tally.label_counts,
-        sha256=files[COHORT].sha256,
-        bytes=files[COHORT].bytes,
-        warnings=plan.warnings,
-        figures=found,
-        timings={part: round(seconds, 3) for part, seconds in timings.items()},
-    )
-    return Generated(result, files)
+    return Generated(_result(plan, tally, files[COHORT], figures=figures, timings=timings), files)
 
 
 def run_generate(record: JobRecord, request: GenerateRequest, *, shop: Workshop, link: JobLink) -> JobResult:
@@ -175,6 +166,20 @@ def _draw(
     for stays in write_cohort(chunks, destination / COHORT, schema=model.schema, layout=layout, metadata=metadata):
         tally.add(stays)
     return tally
+
+
+def _result(
+    plan: LabelPlan, tally: Tally, cohort: FileEntry, *, figures: dict[str, float | None], timings: dict[str, float]
+) -> JobResult:
+    return JobResult(
+        n_stays=tally.n_stays,
+        label_counts=tally.label_counts,
+        sha256=cohort.sha256,
+        bytes=cohort.bytes,
+        warnings=plan.warnings,
+        figures=figures,
+        timings={part: round(seconds, 3) for part, seconds in timings.items()},
+    )
 
 
 def _subject(stored: StoredModel, request: GenerateRequest, plan: LabelPlan, tally: Tally) -> Subject:

@@ -58,6 +58,8 @@ class Timing(NamedTuple):
     worker: int = 60
     """An idle worker that is not heard of for so long (and a minute) counts as dead."""
     maintenance: int = 15
+    patience: float = 60
+    """An idle worker that has not reached Redis for so long ends, for a supervisor to start it anew."""
     shutdown: float = 8
     """After SIGTERM, before a job that still runs is handed back."""
 

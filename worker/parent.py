@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import structlog
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import Queue, worker_registration
 from rq.executions import Execution
@@ -30,6 +32,10 @@ class _NoAlarm(BaseDeathPenalty):
 
     def cancel_death_penalty(self) -> None:
         """Do nothing."""
+
+
+class RedisLost(Exception):
+    """Redis does not come back. No error of redis-py, lest RQ wait for it."""
 
 
 class WarmWorker(LeasedWorker):
@@ -55,11 +61,24 @@ class WarmWorker(LeasedWorker):
         self._horse = horse
         self._on_lost = on_lost
         self._handing_back = False
+        self._silent_since: float | None = None
 
     @property
     def asked_to_stop(self) -> bool:
         """Whether `work` ended because somebody asked for it, and not for lack of Redis or by a bug."""
         return self._shutdown_requested_date is not None
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """As RQ, but RedisLost where Redis has not answered for long: RQ would wait for it for ever."""
+        try:
+            super().heartbeat(timeout, pipeline)
+        except RedisError as error:
+            self._silent_since = self._silent_since or time.monotonic()
+            if time.monotonic() - self._silent_since > self.timing.patience:
+                raise RedisLost from error
+            raise
+        if pipeline is None:
+            self._silent_since = None
 
     def run_maintenance_tasks(self) -> None:
         """Replace a horse that died while idle, make ourselves known again after Redis lost us, then clean as RQ."""

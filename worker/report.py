@@ -56,9 +56,13 @@ def report_on_model(
     A second cohort with all label categories equally often (CFG-bal) is judged by what a classifier learns from it:
     figure `tstr_balanced`. Raises Cancelled.
     """
-    options = EvaluationOptions(seed=seed)
     reference = reference_statistics(
-        model.codec, sides.train, sides.holdout, options=options, progress=progress, cancelled=cancelled
+        model.codec,
+        sides.train,
+        sides.holdout,
+        options=EvaluationOptions(seed=seed),
+        progress=progress,
+        cancelled=cancelled,
     )
     n_stays = min(len(sides.train), n_stays or (REPORT_STAYS_GPU if is_on_gpu(model) else REPORT_STAYS_CPU))
     labels = _labels(model, None, n_stays=n_stays, seed=seed)
@@ -66,21 +70,15 @@ def report_on_model(
     balanced = _balanced_utility(
         model, sides, reference, n_stays=n_stays, seed=seed, progress=progress, cancelled=cancelled
     )
-    subject = Subject(
-        kind="model",
-        title=name,
-        asked=count_labels(labels, model.schema),
-        provenance=_provenance(model),
-        notes=tuple(_note(figure, value) for figure, value in balanced.items()),
-    )
-    report = evaluate(
-        codec=model.codec,
-        train=sides.train,
-        holdout=sides.holdout,
-        synthetic=drawn,
+    notes = tuple(_note(figure, value) for figure, value in balanced.items())
+    asked = count_labels(labels, model.schema)
+    report = report_on_table(
+        model.codec,
+        drawn,
+        real=sides,
         reference=reference,
-        options=options,
-        subject=subject,
+        subject=Subject(kind="model", title=name, asked=asked, provenance=_provenance(model), notes=notes),
+        seed=seed,
         progress=progress,
         cancelled=cancelled,
     )

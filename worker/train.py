@@ -19,7 +19,7 @@ from model.training import CancelCheck, Progress, train
 from model.training_run import Trained
 from service.contracts.ids import new_id
 from service.contracts.jobs import JobRecord, JobResult, TrainRequest, now
-from service.contracts.records import TABLE, WEIGHTS, ModelRecord
+from service.contracts.records import TABLE, WEIGHTS, FileEntry, ModelRecord
 from service.contracts.storage import manifest, write_record
 from worker.progress import JobLink
 from worker.provenance import software_version
@@ -76,18 +76,12 @@ def train_model(
     )
     save_model(_description(recipe, codec, arranged.layout, sides, trained), trained.denoiser, destination)
     model = load_model(destination, compute.torch_device())  # as every later job will
-    report, reference, figures = report_on_model(
-        model,
-        sides,
-        name=recipe.name,
-        seed=recipe.seed,
-        n_stays=report_stays,
-        progress=progress,
-        cancelled=cancelled,
+    made = report_on_model(
+        model, sides, name=recipe.name, seed=recipe.seed, n_stays=report_stays, progress=progress, cancelled=cancelled
     )
-    write_report(report, destination)
-    write_reference(reference, destination)
-    record = _record(recipe, model, sides).model_copy(update={"figures": figures, "files": manifest(destination)})
+    write_report(made.report, destination)
+    write_reference(made.reference, destination)
+    record = _record(recipe, model, sides, figures=made.figures, files=manifest(destination))
     write_record(destination, record)
     return record
 
@@ -134,11 +128,14 @@ def _description(recipe: Recipe, codec: Codec, layout: TableLayout, sides: Split
     )
 
 
-def _record(recipe: Recipe, model: Model, sides: Split) -> ModelRecord:
+def _record(
+    recipe: Recipe, model: Model, sides: Split, *, figures: dict[str, float | None], files: dict[str, FileEntry]
+) -> ModelRecord:
     summary = model.description.summary
     return ModelRecord(
         id=new_id(),
         created_at=now(),
+        files=files,
         name=recipe.name,
         table_schema=model.schema,
         training=recipe.training,
@@ -150,6 +147,7 @@ def _record(recipe: Recipe, model: Model, sides: Split) -> ModelRecord:
         n_holdout=len(sides.holdout),
         n_steps=summary.steps,
         label_counts={name: dict(counts) for name, counts in count_labels(sides.train.labels, model.schema).items()},
+        figures=figures,
         device=summary.device,
         software_version=software_version(),
     )

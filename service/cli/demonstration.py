@@ -89,6 +89,10 @@ def _tell(model: Json, job: Json, folder: Path) -> None:
     stdout.print(f"\n{result['n_stays']:,} synthetic stays from the bundled model '{model['name']}':\n")
     stdout.print(counts_table(result["label_counts"]))
     stdout.print(scores_table(read_report(folder)))
+    missing = {name: value for name, value in model["figures"].items() if name not in result["figures"]}
+    if missing:
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in missing.items() if value is not None)
+        stdout.print(f"Scores that need the training stays, from the model's own report: {shown}\n", markup=False)
     for file in ("cohort.parquet", "report.html", "report.json"):
         stdout.print(str(folder / file), markup=False)
 

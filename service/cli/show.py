@@ -95,13 +95,15 @@ def read_report(folder: Path) -> Report:
 
 
 def scores_table(report: Report) -> Table:
-    """The scores of a report, each beside the one that held-out real stays get."""
+    """The scores that a report has, each beside the one that held-out real stays get."""
     table = Table("score", "synthetic", "real holdout", "best")
     for score in report.scores:
+        if score.status == "not_available":
+            continue
         title = score.title if score.label is None else f"{score.title} ({score.label})"
-        table.add_row(title, _number(score.value, score.status), _number(score.holdout_value, ""), f"{score.ideal:g}")
+        table.add_row(title, _number(score.value) or score.status, _number(score.holdout_value), f"{score.ideal:g}")
     return table
 
 
-def _number(value: float | None, otherwise: str) -> str:
-    return otherwise.replace("_", " ") if value is None else f"{value:.3f}"
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

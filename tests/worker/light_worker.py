@@ -13,7 +13,7 @@ from worker.horse import Horse, LeasedWorker, Timing, serve_errands, settle_in, 
 from worker.parent import WarmWorker
 
 QUEUE = "light"
-TIMING = Timing(lease=4, heartbeat=1, worker=17, maintenance=1, shutdown=1)
+TIMING = Timing(lease=4, heartbeat=1, worker=17, maintenance=1, patience=2, shutdown=1)
 
 
 def light_horse(pipe: Connection, parent_pid: int, redis_url: str, name: str) -> None:

@@ -18,6 +18,7 @@ from rq.command import send_stop_job_command
 from rq.job import Job, JobStatus
 from rq.worker_registration import get_keys
 
+from service.valkey import prepared, wait_until_ready
 from tests.worker.light_worker import QUEUE
 
 Start = Callable[[], "subprocess.Popen[bytes]"]
@@ -211,6 +212,26 @@ def test_a_worker_that_redis_forgot_makes_itself_known_again(
     redis.flushall()
     until(lambda: get_keys(Queue(QUEUE, connection=redis)))
     until(ended(enqueue("note", str(tmp_path / "notes")), JobStatus.FINISHED))
+
+
+def test_an_idle_worker_waits_for_redis_for_a_while_and_then_ends_with_an_error(tmp_path: Path) -> None:
+    with prepared(tmp_path) as valkey:
+        server = subprocess.Popen(valkey.argv)
+        wait_until_ready(valkey.url)
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "tests.worker.light_worker", valkey.url, str(tmp_path / "lost")]
+        )
+        queue = Queue(QUEUE, connection=Redis.from_url(valkey.url))
+        try:
+            until(lambda: get_keys(queue))
+            server.kill()
+            server.wait()
+            assert worker.wait(20) == 1
+        finally:
+            worker.kill()
+            server.kill()
+            worker.wait()
+            server.wait()
 
 
 def test_a_killed_worker_takes_its_horse_along_and_another_worker_finishes_the_job(

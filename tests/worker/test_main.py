@@ -154,7 +154,9 @@ def test_without_a_redis_it_says_what_to_do(settings: Settings) -> None:
     assert "REDIS_URL" in json.loads(ended.stdout)["hint"]
 
 
-def test_jobs_run_warm_are_cancelled_and_survive_their_process(queue: JobQueue, worker: Worker) -> None:
+def test_jobs_run_warm_are_cancelled_and_are_done_again_when_their_process_is_killed(
+    queue: JobQueue, worker: Worker
+) -> None:
     # two jobs: the second finds the model loaded
     first, second = submit(queue, 20), submit(queue, 20)
     until(has(queue, second, "succeeded"))
@@ -181,7 +183,10 @@ def test_jobs_run_warm_are_cancelled_and_survive_their_process(queue: JobQueue, 
     assert worker.horse.pid != killed
     assert len(worker.lines("model_loaded")) == 2
 
-    # a job that does not listen is stopped by force, and its record says cancelled
+
+def test_a_job_that_does_not_listen_is_stopped_by_force_and_sigterm_puts_a_job_back(
+    queue: JobQueue, worker: Worker
+) -> None:
     deaf = submit(queue, 1_000_000)
     until(samples(queue, deaf))
     os.kill(worker.horse.pid, signal.SIGSTOP)
