@@ -89,9 +89,9 @@ def run_evaluate(record: JobRecord, request: EvaluateRequest, *, shop: Workshop,
 
 
 def _read_synthetic(path: Path, schema: Schema) -> Stays:
-    """The stays of a synthetic table; its errors say that it is that one."""
+    """The stays of a synthetic table, which may all have one label; its errors say that it is that one."""
     try:
-        return read_stays(path, schema).stays
+        return read_stays(path, schema, one_class=True).stays
     except DataError as error:
         raise DataError(f"the synthetic table: {error}", column=error.column) from None
 

@@ -15,10 +15,10 @@ from service.contracts.storage import ArtifactStore
 UNLIMITED = 2**62  # limits are for uploads; what is stored has passed them
 
 
-def read_stays(path: Path, schema: Schema) -> ArrangedTable:
-    """The stays in a Parquet or CSV file; DataError, SchemaError."""
+def read_stays(path: Path, schema: Schema, *, one_class: bool = False) -> ArrangedTable:
+    """The stays in a Parquet or CSV file; DataError, SchemaError. With `one_class`, a label may show one class only."""
     frame = read_table(path, max_columns=UNLIMITED, max_rows=UNLIMITED, max_bytes=UNLIMITED)
-    return arrange(frame, schema)
+    return arrange(frame, schema, one_class=one_class)
 
 
 def split_of(record: ModelRecord, store: ArtifactStore) -> Split | None:

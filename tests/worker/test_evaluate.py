@@ -50,3 +50,22 @@ def test_an_error_says_which_of_the_tables_is_meant(tmp_path: Path) -> None:
             cancelled=never,
         )
     assert caught.value.column == "temp"
+
+
+def test_a_cohort_of_one_label_class_is_evaluated_and_says_what_it_lacks(tmp_path: Path) -> None:
+    real = write_table(tmp_path / "real.parquet")
+    label = SCHEMA.labels[0]
+    made_up_stays(seed=1).assign(**{label.name: label.categories[1]}).to_csv(tmp_path / "ones.csv", index=False)
+    report = evaluate_table(
+        real,
+        tmp_path / "ones.csv",
+        SCHEMA,
+        destination=tmp_path,
+        title="test",
+        metrics=("total_variation", "tstr"),
+        progress=ignore_progress,
+        cancelled=never,
+    )
+    scores = {score.name: score for score in report.scores if score.label in (None, label.name)}
+    assert scores["total_variation"].status == "ok"
+    assert scores["tstr"].status == "not_available"
