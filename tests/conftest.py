@@ -16,15 +16,16 @@ from service.valkey import find_server, wait_until_ready
 
 # One thread per test process: torch's own choice is slower on a busy machine. Before anybody imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Read now: some tests empty the environment of what is ours.
+SHARED_DATA = Path(os.environ.get("CDMT_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 @pytest.fixture(scope="session")
 def challenge2012() -> Path:
     """The hourly table of Challenge 2012, first 25 hours."""
-    folder = Path(os.environ.get("CDMT_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    path = folder / "challenge2012_hourly_0_24.parquet"
+    path = SHARED_DATA / "challenge2012_hourly_0_24.parquet"
     if not path.exists():
-        pytest.skip(f"{path.name} is not in {folder}; set CDMT_SHARED_DATA to the folder that holds it")
+        pytest.skip(f"{path.name} is not in {SHARED_DATA}; set CDMT_SHARED_DATA to the folder that holds it")
     return path
 
 
