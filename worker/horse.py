@@ -32,11 +32,10 @@ from rq.timeouts import BaseDeathPenalty, UnixSignalDeathPenalty
 from service.contracts.jobs import SERIALIZER
 from service.contracts.logs import configure_logs
 from service.contracts.settings import Settings
+from worker.outcomes import SPENT, OutOfTime
 
 PR_SET_PDEATHSIG = 1
 EXIT_SECONDS = 5.0
-SPENT = "spent"
-"""What a task returns after an error that nobody foresaw: a GPU's context, say, may be broken from then on."""
 
 log = structlog.get_logger(__name__)
 
@@ -62,10 +61,6 @@ class Timing(NamedTuple):
     """An idle worker that has not reached Redis for so long ends, for a supervisor to start it anew."""
     shutdown: float = 8
     """After SIGTERM, before a job that still runs is handed back."""
-
-
-class OutOfTime(BaseException):
-    """A job has used up its time. No Exception, lest one that is caught on the way let the job go on."""
 
 
 class _Deadline(UnixSignalDeathPenalty):

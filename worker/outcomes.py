@@ -15,9 +15,11 @@ from model.spec.errors import (
 )
 from service.contracts.errors import NotFound
 from service.contracts.jobs import JobError, JobRecord, JobResult, now, problem_type
-from worker.horse import OutOfTime
 
 Change = Callable[[JobRecord], JobRecord]
+
+SPENT = "spent"
+"""What a task returns after an error that nobody foresaw: a GPU's context, say, may be broken from then on."""
 
 _KNOWN: tuple[tuple[type[CDMTError], str, str], ...] = (
     (SchemaError, "invalid-schema", "The schema contradicts itself or the table"),
@@ -29,6 +31,10 @@ _KNOWN: tuple[tuple[type[CDMTError], str, str], ...] = (
     (CDMTError, "job-failed", "The job failed"),
 )
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class OutOfTime(BaseException):
+    """A job has used up its time. No Exception, lest one that is caught on the way let the job go on."""
 
 
 def started(record: JobRecord) -> JobRecord:

@@ -20,7 +20,7 @@ from service.contracts.settings import Settings
 from worker import outcomes
 from worker.evaluate import run_evaluate
 from worker.generate import run_generate
-from worker.horse import SPENT, OutOfTime
+from worker.outcomes import SPENT, OutOfTime
 from worker.progress import JobLink
 from worker.publishing import retract
 from worker.train import run_train

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from worker.horse import SPENT, OutOfTime
+from worker.outcomes import SPENT, OutOfTime
 
 
 def note(path: str, word: str = "") -> str:

@@ -10,7 +10,7 @@ from model.spec.errors import CDMTError, CheckpointError, DataError, NonFiniteLo
 from service.contracts.errors import NotFound
 from service.contracts.jobs import GenerateRequest, JobRecord, JobState, now
 from worker import outcomes
-from worker.horse import OutOfTime
+from worker.outcomes import OutOfTime
 
 
 def record(status: JobState) -> JobRecord:

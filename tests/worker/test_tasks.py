@@ -24,7 +24,7 @@ from tests.worker.conftest import submit
 from tests.worker.tables import FAST_SAMPLER, TINY_NETWORK, TINY_TRAINING
 from worker import outcomes
 from worker.generate import run_generate
-from worker.horse import SPENT, OutOfTime
+from worker.outcomes import SPENT, OutOfTime
 from worker.progress import JobLink
 from worker.tasks import execute
 from worker.workshop import Workshop, open_workshop
