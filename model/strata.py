@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import LinearConstraint, milp
+from scipy.sparse import csr_array, eye_array, hstack, vstack
 
 from model.spec.errors import RatioError
 from model.spec.ratios import LabelRatios, Stratum, check_ratios, fixed_marginals
@@ -42,7 +43,7 @@ def plan_labels(
     """Labels of `n_stays` stays that have exactly the `ratios` asked for; RatioError if the schema cannot have them.
 
     `joint` (C_1, ..., C_K) holds the training counts. Labels that the ratios leave free follow them, given the fixed
-    ones. Integers by largest remainder; where several marginals are fixed, the table nearest to the raked one.
+    ones. Integers by largest remainder; where several marginals are fixed, a whole table near to the raked one.
     """
     check_ratios(ratios, schema)
     seen = np.asarray(joint, dtype=np.float64)
@@ -107,7 +108,7 @@ def _worst_marginal(table: Table, marginals: list[Table]) -> float:
 
 def largest_remainder(ratios: Table, n: int) -> Counts:
     """Integers in proportion to `ratios` that add up to n (Hamilton's method); ties go to the first."""
-    shares = n * ratios / ratios.sum()
+    shares = n * ratios / (ratios.sum() or 1)
     # 0.3 * 2000 is 600 to a person, whatever the last bit says
     counts: Counts = np.floor(shares + 1e-9).astype(np.int64)
     order = np.argsort(-(shares - counts).ravel(), kind="stable")
@@ -116,50 +117,77 @@ def largest_remainder(ratios: Table, n: int) -> Counts:
 
 
 def _round_table(table: Table, marginals: list[Table], n: int) -> Counts:
-    """Integers near `n * table` whose marginals are the largest-remainder counts; within one where none are."""
+    """Integers near `n * table` whose marginals are the largest-remainder counts, exactly.
+
+    Every cell is rounded up or down where that can be (controlled rounding, Cox 1987); else, where the raked table
+    could not reach its marginals, the cells move as little as possible in sum. Integer tables with given one-way
+    marginals always exist.
+    """
     if table.ndim == 1:
         return largest_remainder(marginals[0], n)
-    wanted = [largest_remainder(marginal, n) for marginal in marginals]
-    for slack in (0, 1):
-        counts = _nearest_integers(n * table, wanted, n=n, slack=slack)
-        if counts is not None:
-            return counts
-    return largest_remainder(table, n)
-
-
-def _nearest_integers(shares: Table, marginals: list[Counts], *, n: int, slack: int) -> Counts | None:
-    """Round every cell up or down (controlled rounding, Cox 1987) so that the marginals hold; None if impossible."""
+    shares = n * table
+    members, wanted = _marginal_sums(table.shape, [largest_remainder(marginal, n) for marginal in marginals])
     floor = np.floor(shares + 1e-9)
-    rows = [np.ones(shares.size)]
-    low, high = [n - floor.sum()], [n - floor.sum()]
-    for axis, wanted in enumerate(marginals):
-        for category, count in enumerate(wanted):
-            member = np.zeros(shares.shape)
-            np.moveaxis(member, axis, 0)[category] = 1
-            missing = count - floor[member.astype(bool)].sum()
-            rows.append(member.ravel())
-            low.append(missing - slack)
-            high.append(missing + slack)
-    gain = (shares - floor).ravel()
-    constraints = LinearConstraint(np.array(rows), np.array(low), np.array(high))
-    solution = milp(1 - 2 * gain, integrality=np.ones(shares.size), bounds=(0, 1), constraints=constraints)
-    if solution.x is None:
-        return None
-    counts: Counts = (floor + np.round(solution.x).reshape(shares.shape)).astype(np.int64)
+    up = _solve(1 - 2 * (shares - floor).ravel(), members, wanted - members @ floor.ravel(), upper=1.0)
+    if up is not None:
+        return (floor + up.reshape(shares.shape)).astype(np.int64)
+    return _least_moved(shares, members, wanted)
+
+
+def _marginal_sums(shape: tuple[int, ...], marginals: list[Counts]) -> tuple[csr_array, Table]:
+    """A matrix that takes a flattened table to all its one-way marginals, and the sums that are wanted."""
+    cells = np.indices(shape).reshape(len(shape), -1)
+    blocks = [
+        csr_array((np.ones(cells.shape[1]), (cells[axis], np.arange(cells.shape[1]))), shape=(size, cells.shape[1]))
+        for axis, size in enumerate(shape)
+    ]
+    return vstack(blocks, format="csr"), np.concatenate(marginals).astype(np.float64)
+
+
+def _least_moved(shares: Table, members: csr_array, wanted: Table) -> Counts:
+    """Integers with the wanted marginals and the least sum of distances to `shares`: share = count + over - under."""
+    size = shares.size
+    unit = eye_array(size, format="csr")
+    sums = hstack([members, csr_array((members.shape[0], 2 * size))], format="csr")
+    balance = hstack([unit, unit, -unit], format="csr")
+    cost = np.concatenate([np.zeros(size), np.ones(2 * size)])
+    integers = np.concatenate([np.ones(size), np.zeros(2 * size)])
+    rows, totals = vstack([sums, balance], format="csr"), np.concatenate([wanted, shares.ravel()])
+    solution = _solve(cost, rows, totals, upper=np.inf, integers=integers)
+    assert solution is not None, "no table has these marginals"
+    counts: Counts = solution[:size].reshape(shares.shape).astype(np.int64)
     return counts
 
 
+def _solve(cost: Table, rows: csr_array, totals: Table, *, upper: float, integers: Table | None = None) -> Table | None:
+    """Whole x in [0, upper] of least cost with rows @ x = totals; None if there is none."""
+    kind = np.ones(len(cost)) if integers is None else integers
+    found = milp(cost, integrality=kind, bounds=(0, upper), constraints=LinearConstraint(rows, totals, totals))
+    if found.x is None:
+        return None
+    x: Table = np.where(kind == 1, np.round(found.x), found.x)
+    return x
+
+
 def _spread_over_free_labels(seen: Table, fixed: Counts, axes: tuple[int, ...]) -> Counts:
-    """(C_1, ..., C_K) counts: each cell of the fixed labels divided as training divides it over the free ones."""
+    """(C_1, ..., C_K) counts: each cell of the fixed labels divided as training divides it over the free ones.
+
+    What rounding takes from a free category in one cell is carried to the next, so that a rare one is not lost in
+    every cell.
+    """
     counts = np.zeros(seen.shape, dtype=np.int64)
     free = tuple(axis for axis in range(seen.ndim) if axis not in axes)
     everywhere = seen.sum(axis=axes) if seen.sum() else np.ones([seen.shape[axis] for axis in free])
+    carried = np.zeros([seen.shape[axis] for axis in free])
     for cell in itertools.product(*(range(size) for size in fixed.shape)):
         at: list[int | slice] = [slice(None)] * seen.ndim
         for axis, category in zip(axes, cell, strict=True):
             at[axis] = category
-        conditional = seen[tuple(at)] if seen[tuple(at)].sum() else everywhere
-        counts[tuple(at)] = largest_remainder(np.asarray(conditional, dtype=np.float64), int(fixed[cell]))
+        conditional = np.asarray(seen[tuple(at)] if seen[tuple(at)].sum() else everywhere, dtype=np.float64)
+        wanted = fixed[cell] * conditional / conditional.sum() + carried
+        ratios = np.maximum(wanted, 0) * (conditional > 0)
+        given = largest_remainder(ratios if ratios.any() else conditional, int(fixed[cell]))
+        counts[tuple(at)], carried = given, wanted - given
     return counts
 
 

@@ -13,7 +13,7 @@ from model.checkpoint import Model
 from model.data.stays import Stays
 from model.diffusion.denoiser import Denoiser
 from model.diffusion.guidance import guided, one_hot_labels
-from model.diffusion.sampler import dpmpp_2m_sampler, euler_sampler, solver_times
+from model.diffusion.sampler import dpmpp_2m_sampler, euler_sampler, solver_times, start_state
 from model.spec.config import Missing, SamplerConfig
 from model.spec.errors import Cancelled, SamplingError
 from model.training import CancelCheck, Progress
@@ -83,12 +83,9 @@ def sample_states(
     sigmas = denoiser.sigma(times)
     shape = (len(labels), *sigmas.shape[1:])
     noise = torch.randn(shape, generator=_generator(*seed)).to(device)
-    x = noise * sigmas[0]
-    if sampler.start == "mean":
-        # the data's mean (values are centred on 0) under the noise: without it, rare categories come out too often
-        x[..., denoiser.dimensions.n_numerical :] += denoiser.embedding.mean().flatten()
     label = one_hot_labels(labels.to(device), denoiser.dimensions.label_sizes)
     denoise = guided(denoiser, label, scale=sampler.guidance)
+    x = start_state(denoise, noise, sigmas=sigmas, times=times, start=sampler.start)
     return SOLVERS[sampler.solver](denoise, x, sigmas=sigmas, times=times, after_step=after_step)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor
@@ -95,7 +97,7 @@ class TrainingRun:
         self.batch_size = training.batch_size or compute.training_batch_size()
         self._load_data(stays)
         self._build(dimensions_of(codec, stays.numerical.shape[1]), network)
-        self.fingerprint = f"{network!r} {training!r} seed={seed} n={len(stays.labels)}"
+        self.fingerprint = _fingerprint(stays, network, training, seed)
         self.step, self.elapsed = 0, 0.0
         self.best_loss, self.best_step = math.inf, 0
         self.history: list[tuple[int, float]] = []
@@ -117,13 +119,17 @@ class TrainingRun:
             generator = torch.Generator().manual_seed(self.seed)
             learnable = self.training.noise_schedule == "learnable"
             self.denoiser = Denoiser(dimensions, network, learnable_schedule=learnable, generator=generator)
-        self.denoiser.compute_dtype = self.dtype
         self.denoiser.start_at_marginals(_log_marginals(self.data[1].cpu(), dimensions.channel_sizes))
         self.averaged = copy.deepcopy(self.denoiser).requires_grad_(False).to(self.device)
+        self._compute_in(self.dtype)
         self.denoiser.to(self.device)
         self.best = {name: value.detach().clone() for name, value in self.denoiser.named_parameters()}
         self.ema = EMA(self.denoiser, decay=self.training.ema_decay)
         self.optimiser = torch.optim.Adam(_parameter_groups(self.denoiser), lr=self.training.learning_rate, fused=True)
+
+    def _compute_in(self, dtype: torch.dtype) -> None:
+        """Operands of the network's products; kept over a restart, where a new measurement might choose otherwise."""
+        self.dtype = self.denoiser.compute_dtype = self.averaged.compute_dtype = dtype
 
     @property
     def fraction(self) -> float:
@@ -149,9 +155,9 @@ class TrainingRun:
         self._optimise()
         self.ema.update(self.denoiser, self.step)
         self.step += 1
-        self.elapsed += time.monotonic() - start
-        if math.ceil(self.fraction * N_VALIDATIONS) > due or self.finished:
+        if math.ceil(self.fraction * N_VALIDATIONS) > due:
             self._validate()
+        self.elapsed += time.monotonic() - start
 
     def _set_learning_rate(self) -> None:
         factor = min(1.0, (self.step + 1) / WARMUP_STEPS)
@@ -162,7 +168,8 @@ class TrainingRun:
 
     def _optimise(self) -> None:
         generator = self._generator(self.step)
-        numerical, codes, labels = (tensor[self._batch()] for tensor in self.data)
+        batch = self._batch()
+        numerical, codes, labels = (tensor[batch] for tensor in self.data)
         labels = drop_labels(labels, self.training.label_dropout, generator)
         loss = self._loss(self.denoiser, numerical, codes, labels=labels, generator=generator)
         if not loss.isfinite():
@@ -199,6 +206,8 @@ class TrainingRun:
         numerical, codes, labels = self.validation
         generator = torch.Generator().manual_seed(self.seed)
         loss = float(self._loss(self.averaged, numerical, codes, labels=labels, generator=generator))
+        if not math.isfinite(loss):
+            raise NonFiniteLoss(self.step)
         self.history.append((self.step, loss))
         if loss < self.best_loss or not self.best_step:
             self.best_loss, self.best_step = loss, self.step
@@ -206,6 +215,8 @@ class TrainingRun:
 
     def result(self) -> Trained:
         """The best averaged weights on the CPU, and the summary."""
+        if not self.history or self.history[-1][0] != self.step:
+            self._validate()
         self.averaged.load_state_dict(self.best)
         summary = TrainingSummary(
             steps=self.step,
@@ -233,6 +244,7 @@ class TrainingRun:
             "best_loss": self.best_loss,
             "best_step": self.best_step,
             "history": self.history,
+            "bfloat16": self.dtype == torch.bfloat16,
         }
         write_tensors(path, tensors, {"fingerprint": self.fingerprint, "progress": json.dumps(progress)})
 
@@ -249,6 +261,7 @@ class TrainingRun:
         self._restore_tensors(tensors)
         progress = json.loads(metadata["progress"])
         self.step, self.elapsed = progress["step"], progress["elapsed"]
+        self._compute_in(torch.bfloat16 if progress["bfloat16"] else torch.float32)
         self.best_loss, self.best_step = progress["best_loss"], progress["best_step"]
         self.history = [(step, loss) for step, loss in progress["history"]]
 
@@ -261,6 +274,15 @@ class TrainingRun:
             moments = {key: tensors.get(f"{key}/{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
             if moments["exp_avg"] is not None:
                 self.optimiser.state[value] = moments
+
+
+def _fingerprint(stays: Encoded, network: NetworkConfig, training: TrainingConfig, seed: int) -> str:
+    """What must be the same for a training to go on from a checkpoint: the settings and every value of the data."""
+    digest = hashlib.sha256(f"{network!r} {training!r} {seed}".encode())
+    for array in stays:
+        digest.update(f"{array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _parameter_groups(denoiser: Denoiser) -> list[dict[str, object]]:

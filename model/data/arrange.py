@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from model.data.arrow import column_type, is_plain
-from model.data.columns import category_codes, clock, keys, numbers, rows
+from model.data.columns import ADVICE, category_codes, clock, keys, numbers, rows
 from model.data.frame import category_value
 from model.data.layout import Column, TableLayout, TableSummary
 from model.data.stays import MISSING_CATEGORY, Stays
@@ -19,6 +19,7 @@ from model.spec.errors import DataError
 from model.spec.schema import Label, NumericalFeature, Schema
 
 MAX_CELLS = 2**30  # 4 to 8 GiB of arrays: beyond it a table is refused instead of exhausting the memory
+SPARSE = 0.2  # share of cells that hold a row, under which a grid does not fit its table
 
 __all__ = ["ArrangedTable", "TableSummary", "arrange"]
 
@@ -86,6 +87,7 @@ def _grid(frame: pd.DataFrame, schema: Schema) -> _Grid:
     _check_unique(stay, steps, schema)
     _check_size(n_stays, schema)
     inside = steps < length
+    _check_fit(int(inside.sum()), len(np.unique(stay[~inside])), n_stays, schema)
     cell = (stay * length + steps)[inside]
     return _Grid(stay, steps, n_stays, length, inside, cell, time_start, time_step)
 
@@ -96,6 +98,16 @@ def _check_unique(stay: Codes, step: Codes, schema: Schema) -> None:
     if repeated.any():
         message = f"{rows(int(repeated.sum()))} repeat a stay ('{schema.stay_id}') and time ('{schema.time}')"
         raise DataError(f"{message}; there must be one row per stay and step", column=schema.time)
+
+
+def _check_fit(n_inside: int, n_cut: int, n_stays: int, schema: Schema) -> None:
+    """One stray time is enough to shift or split the grid of all stays: then most of them lie outside of it."""
+    if n_cut > n_stays / 2 and n_inside < SPARSE * n_stays * schema.sequence_length:
+        raise DataError(
+            f"time column '{schema.time}': {n_cut} of {n_stays} stays go beyond the first {schema.sequence_length} "
+            f"steps, which are almost empty; look for times that are far off or between whole steps, or {ADVICE}",
+            column=schema.time,
+        )
 
 
 def _check_size(n_stays: int, schema: Schema) -> None:

@@ -15,7 +15,7 @@ from model.spec.schema import NumericalFeature, Schema
 
 MARK_CATEGORIES = ("missing", "measured")
 MEASURED = 1
-SHARED_BY = 11  # values that must lie on or beyond a stored bound: no single patient's extreme is kept
+SHARED_BY = 11  # stays that a stored figure must rest on: nothing that is one patient's is kept
 
 Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
@@ -47,8 +47,9 @@ class CategoricalState(Spec):
 class CodecState(Spec):
     """All that a codec learned. It holds aggregates only: no value of a single patient, no count.
 
-    The range of a numerical feature runs from the 11th smallest to the 11th largest observed value; with fewer than
-    22 values it is the schema's bounds, and where there are none, mean +- 4 standard deviations.
+    The range of a numerical feature runs from the 11th smallest of the stays' minima to the 11th largest of their
+    maxima; if it was measured in fewer than 22 stays it is the schema's bounds, and where there are none, mean +- 4
+    standard deviations. The mean of a feature that was measured in fewer than 11 stays is not kept, either.
     """
 
     data_schema: Schema
@@ -193,11 +194,15 @@ def _feature_channel(categories: tuple[str, ...], state: CategoricalState) -> Ch
 
 
 def _observed_means(numerical: Floats) -> npt.NDArray[np.float64]:
-    """(M,) mean of the observed values; 0 for a feature that was never measured."""
+    """(M,) mean of the observed values; 0 for a feature that fewer than 11 stays have, unless there are no more stays.
+
+    A table of so few stays hides nobody, and is a test.
+    """
     observed = ~np.isnan(numerical)
     sums = np.where(observed, numerical, 0).sum(axis=(0, 1), dtype=np.float64)
     means: npt.NDArray[np.float64] = sums / np.maximum(observed.sum(axis=(0, 1)), 1)
-    return means
+    enough = observed.any(axis=1).sum(axis=0) >= min(SHARED_BY, len(numerical))
+    return np.where(enough, means, 0.0)
 
 
 def _numerical_state(feature: NumericalFeature, values: Floats, filled: Floats, mean: float) -> NumericalState:
@@ -205,15 +210,17 @@ def _numerical_state(feature: NumericalFeature, values: Floats, filled: Floats, 
     # Rounding alone gives a constant a standard deviation: about 1e-7 of its size in 32 bits.
     if scale <= 1e-6 * max(abs(center), 1e-6):
         scale = 1.0
-    low, high = _shared_range(values[~np.isnan(values)].astype(np.float64), feature, mean)
+    low, high = _shared_range(values, feature, mean)
     return NumericalState(name=feature.name, mean=mean, center=center, scale=scale, low=low, high=high)
 
 
-def _shared_range(observed: npt.NDArray[np.float64], feature: NumericalFeature, mean: float) -> tuple[float, float]:
-    if len(observed) >= 2 * SHARED_BY:
-        ordered = np.partition(observed, (SHARED_BY - 1, len(observed) - SHARED_BY))
-        return float(ordered[SHARED_BY - 1]), float(ordered[-SHARED_BY])
-    spread = 4 * (float(observed.std()) if len(observed) else 1.0)
+def _shared_range(values: Floats, feature: NumericalFeature, mean: float) -> tuple[float, float]:
+    """Bounds of values (n, L) that 11 stays reach or exceed on either side."""
+    measured = values[~np.isnan(values).all(axis=1)].astype(np.float64)
+    if len(measured) >= 2 * SHARED_BY:
+        lows, highs = np.sort(np.nanmin(measured, axis=1)), np.sort(np.nanmax(measured, axis=1))
+        return float(lows[SHARED_BY - 1]), float(highs[-SHARED_BY])
+    spread = 4 * (float(np.nanstd(measured)) if len(measured) else 1.0)
     low = mean - spread if feature.min is None else feature.min
     high = mean + spread if feature.max is None else feature.max
     return (low, high) if low <= high else (high, low)

@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from model.data.columns import Clock, category_text, clock, is_date_like, is_number, keys, parse_numbers
+from model.data.columns import ADVICE, Clock, category_text, clock, is_date_like, is_number, keys, parse_numbers
 from model.data.roles import find_keys, is_identifier, is_outcome, varies_in_time
 from model.data.vitals import Range, find_range, find_vital
 from model.spec.errors import DataError
 from model.spec.schema import (
     MAX_NAME_LENGTH,
-    MAX_SEQUENCE_LENGTH,
     CategoricalFeature,
     Feature,
     Label,
@@ -30,6 +29,7 @@ MAX_INTEGER_CATEGORIES = 10
 ROWS_FOR_INTEGER_CATEGORIES = 200
 ROWS_FOR_TWO_VALUES = 20
 UNCUT_SHARE = 0.9
+LONGEST_INFERRED = 600  # steps; more are not meant, but come of times that are on no grid
 NUMBER_SHARE = 0.5
 PRESSURES = (("dbp", "map"), ("map", "sbp"))
 
@@ -71,7 +71,7 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
         stay_id=found.stay_id,
         time=found.time,
         patient_id=found.patient_id,
-        sequence_length=_sequence_length(stay, times),
+        sequence_length=_sequence_length(stay, times, name=found.time),
         features=tuple(features),
         labels=tuple(Label(name=name, categories=categories) for name, categories in labels.items()),
         rules=_rules(ranges),
@@ -193,11 +193,17 @@ def _is_small_code(column: _Column) -> bool:
     return n_observed >= ROWS_FOR_INTEGER_CATEGORIES and pd.api.types.is_integer_dtype(column.series.dtype)
 
 
-def _sequence_length(stay: npt.NDArray[np.int64], times: Clock) -> int:
+def _sequence_length(stay: npt.NDArray[np.int64], times: Clock, *, name: str) -> int:
     lengths = np.zeros(int(stay.max()) + 1, dtype=np.int64)
     np.maximum.at(lengths, stay, times.steps + 1)
     enough = int(np.quantile(lengths, UNCUT_SHARE, method="inverted_cdf"))
-    return min(enough, MAX_SEQUENCE_LENGTH)
+    if enough > LONGEST_INFERRED:
+        raise DataError(
+            f"time column '{name}': a stay would have {enough} steps of {times.step}, too many to be meant; {ADVICE}, "
+            "or give a schema",
+            column=name,
+        )
+    return enough
 
 
 def _rules(ranges: dict[str, Range | None]) -> tuple[str, ...]:

@@ -48,7 +48,3 @@ class CategoryEmbedding(nn.Module):
         """(B, L, M_c, d) -> (B, L, M_c) codes. All points have one norm, so the nearest has the largest product."""
         products = torch.einsum("blmd,mcd->blmc", z, self.table())
         return products.masked_fill(~self.mask, -torch.inf).argmax(-1)
-
-    def mean(self) -> Tensor:
-        """(M_c, d) mean of each channel's points."""
-        return self.table().sum(1) / self.mask.sum(1, keepdim=True).clamp(min=1)

@@ -27,8 +27,8 @@ def guided(denoiser: Denoiser, label: Tensor, *, scale: GuidanceScale) -> Denois
     `D = D_0 + scale (D_y - D_0)`; categories: the same on raw logits, before the softmax. Both branches go through
     the network in one call of 2B stays; a branch that would not count is left out.
     """
-    if not label.any():
-        return _branch(denoiser, label)
+    if not label.any() or scale.numerical == scale.categorical == 0.0:
+        return _branch(denoiser, torch.zeros_like(label))
     if scale.numerical == scale.categorical == 1.0:
         return _branch(denoiser, label)
 

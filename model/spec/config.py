@@ -53,7 +53,7 @@ class SamplerConfig(Spec):
     n_steps: int = Field(20, ge=2, le=1000, description="evaluations of the network per stay and branch")
     guidance_scale: Annotated[float, Field(ge=0, le=20)] | GuidanceScale = 1.5
     start: Literal["mean", "zero"] = Field(
-        "mean", description="centre of the initial noise of embeddings: their mean, or the origin as in the paper"
+        "mean", description="centre of the initial noise: the data's mean given the labels, or 0 as in the paper"
     )
 
     @property

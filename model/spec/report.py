@@ -76,7 +76,8 @@ class Distribution(Spec):
     """One feature in one table. `shares` follows the feature's bins or categories and sums to 1 (0 without values).
 
     `quantiles` (numerical features) maps "5", "25", "50", "75", "95" to values in the feature's unit; null where one
-    rests on too few stays. Missing rates of real stays are told as 0 or 1 where fewer than 11 stays are between.
+    rests on too few stays. Missing rates of real stays are told as 0 or 1 where fewer than 11 stays are between;
+    `missing_rate` and `n_values` follow from `missing_by_step` as it is told.
     """
 
     n_values: int = Field(ge=0)
@@ -119,7 +120,10 @@ Matrix = tuple[tuple[float | None, ...], ...]
 
 
 class Correlations(Spec):
-    """Pearson correlations between numerical features over all stays and steps; null for a constant feature."""
+    """Pearson correlations between numerical features over all stays and steps, 0 for a constant feature.
+
+    `training` has null where fewer than 11 stays have both features measured.
+    """
 
     names: tuple[str, ...]
     synthetic: Matrix

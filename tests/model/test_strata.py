@@ -85,6 +85,25 @@ def test_a_schema_without_labels_has_nothing_to_plan() -> None:
         plan_labels(schema(), np.array(50), n_stays=7, ratios="balanced", seed=0)
 
 
+def test_a_rare_free_label_is_not_rounded_away_in_every_cell() -> None:
+    unit = Label(name="unit", categories=tuple("abcdefghijkl"))
+    joint = np.tile([[950], [50]], 12)
+    plan = plan_labels(schema(DEATH, unit), joint, n_stays=100, ratios={"unit": "balanced"}, seed=0)
+    out = count_labels(plan.codes, schema(DEATH, unit))
+    assert out["death"] == {"0": 95, "1": 5}
+    assert set(out["unit"].values()) == {8, 9}
+
+
+@pytest.mark.parametrize("n_stays", [7, 10_000, 100_000, 1_000_000])
+def test_marginals_are_exact_where_raking_cannot_reach_them(n_stays: int) -> None:
+    """Who dies in the ICU dies in the hospital, so that "both balanced" leaves no room for the off-diagonal cells."""
+    icu = Label(name="icu_death", categories=("0", "1"))
+    ratios: LabelRatios = {"death": "balanced", "icu_death": "balanced"}
+    plan = plan_labels(schema(DEATH, icu), np.array([[900, 0], [40, 60]]), n_stays=n_stays, ratios=ratios, seed=0)
+    for counts_of_label in count_labels(plan.codes, schema(DEATH, icu)).values():
+        assert list(counts_of_label.values()) == [n_stays - n_stays // 2, n_stays // 2]
+
+
 def test_raking_reaches_the_marginals_and_keeps_the_odds_ratio() -> None:
     table = np.array([[40.0, 10.0], [20.0, 30.0]])
     fitted = rake(table, [np.array([0.1, 0.9]), np.array([0.5, 0.5])])

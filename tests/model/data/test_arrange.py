@@ -309,3 +309,15 @@ def test_challenge_2012_is_arranged_in_less_than_a_second(challenge2012: Path) -
     assert arranged.summary.label_counts == {"in_hospital_death": {"0": 10_293, "1": 1_707}}
     written = to_frame(arranged.stays, schema, arranged.layout)
     pd.testing.assert_frame_equal(written.drop(columns="stay_id"), frame.drop(columns="stay_id"))
+
+
+@pytest.mark.parametrize("stray", [-60, 31])
+def test_one_stray_time_that_empties_the_grid_is_refused(stray: int) -> None:
+    """Twelve steps of an hour, in minutes: with one time far before, or off the hour, most stays would be cut."""
+    minutes = np.tile(np.arange(12) * 60, 30)
+    minutes[5] = stray * (60 if stray < 0 else 1)
+    frame = pd.DataFrame({"stay": np.repeat(np.arange(30), 12), "hour": minutes, "heart_rate": 80.0})
+    schema = with_schema(sequence_length=12, features=SCHEMA.numerical, labels=())
+    with pytest.raises(DataError, match="stays go beyond the first 12 steps") as caught:
+        arrange(frame, schema)
+    assert caught.value.column == "hour"

@@ -13,6 +13,9 @@ from model.spec.schema import CategoricalFeature, Label, NumericalFeature, Schem
 NAN = float("nan")
 
 
+NUMERICAL_ONLY = Schema(stay_id="stay", time="hour", sequence_length=25, features=(NumericalFeature(name="lab"),))
+
+
 def make_schema(n_numerical: int = 1, n_categorical: int = 0, n_labels: int = 0, **bounds: float) -> Schema:
     numerical = [NumericalFeature(name=f"x{j}", **bounds) for j in range(n_numerical)]
     categorical = [CategoricalFeature(name=f"c{j}", categories=("a", "b", "c")) for j in range(n_categorical)]
@@ -117,13 +120,13 @@ def test_decode_reads_labels_by_majority_and_gives_a_tie_to_the_first_category()
     assert decoded.labels.tolist() == given_labels.tolist()
 
 
-def test_decode_keeps_values_within_the_range_that_eleven_values_share() -> None:
+def test_decode_keeps_values_within_the_range_that_eleven_stays_share() -> None:
     values = np.arange(100, dtype=np.float32)
-    codec = Codec.fit(make_stays(values.reshape(10, 10, 1)), make_schema())
-    assert (codec.state.numerical[0].low, codec.state.numerical[0].high) == (10, 89)
+    codec = Codec.fit(make_stays(values.reshape(50, 2, 1)), make_schema())
+    assert (codec.state.numerical[0].low, codec.state.numerical[0].high) == (20, 79)
     extremes = np.array([[[-50.0], [50.0]]], np.float32)
     decoded = codec.decode(extremes, np.ones((1, 2, 1), np.int64), missing="as_observed")
-    assert decoded.numerical.ravel().tolist() == [10, 89]
+    assert decoded.numerical.ravel().tolist() == [20, 79]
 
 
 def test_range_of_few_values_names_none_of_them() -> None:
@@ -207,3 +210,18 @@ def test_encode_and_decode_of_ten_thousand_stays_take_less_than_a_second() -> No
     encoded = codec.encode(stays)
     codec.decode(encoded.numerical, encoded.categorical, missing="imputed", labels=encoded.labels)
     assert time.perf_counter() - start < 2  # 0.3 s on an idle core; the rest is for a busy one
+
+
+def test_one_patients_extreme_over_a_whole_stay_is_not_kept() -> None:
+    numerical = np.full((100, 25, 1), 80.0, dtype=np.float32)
+    numerical[7] = 712.0
+    stays = Stays(numerical, np.empty((100, 25, 0), dtype=np.int64), np.empty((100, 0), dtype=np.int64))
+    state = Codec.fit(stays, NUMERICAL_ONLY).state.numerical[0]
+    assert (state.low, state.high) == (80.0, 80.0)
+
+
+def test_a_value_of_one_stay_is_not_kept_as_the_mean() -> None:
+    numerical = np.full((100, 25, 1), np.nan, dtype=np.float32)
+    numerical[7, 3] = 4.321
+    stays = Stays(numerical, np.empty((100, 25, 0), dtype=np.int64), np.empty((100, 0), dtype=np.int64))
+    assert "4.32" not in Codec.fit(stays, NUMERICAL_ONLY).state.model_dump_json()

@@ -190,11 +190,6 @@ def test_sequence_length_leaves_nine_stays_in_ten_uncut() -> None:
     assert schema.sequence_length == 24
 
 
-def test_sequence_length_has_a_limit() -> None:
-    frame = pd.DataFrame({"stay_id": 1, "minute": np.arange(5000), "x": np.linspace(0.1, 1, 5000)})
-    assert infer_schema(frame).sequence_length == 2000
-
-
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
@@ -249,3 +244,12 @@ def test_a_table_like_that_of_the_sepsis_challenge() -> None:
     assert [f.name for f in schema.categorical] == ["Unit1", "SepsisLabel"]
     assert schema.rules == ("DBP <= MAP", "MAP <= SBP")
     assert arrange(frame, schema).summary.n_stays == N
+
+
+def test_times_that_are_on_no_grid_are_refused_with_advice() -> None:
+    """Offsets in minutes that differ by stay: on their common grid of one minute, a stay would have 1,400 steps."""
+    generator = np.random.default_rng(0)
+    offsets = np.concatenate([np.sort(generator.choice(1400, 200, replace=False)) for _ in range(20)])
+    frame = pd.DataFrame({"stay_id": np.repeat(np.arange(20), 200), "offset": offsets, "heart_rate": 80.0})
+    with pytest.raises(DataError, match=r"time column 'offset': a stay would have 1\d{3} steps of 1, .* bin"):
+        infer_schema(frame)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.diffusion.sampler import dpmpp_2m_sampler, euler_sampler, solver_times
+from model.diffusion.sampler import Start, dpmpp_2m_sampler, euler_sampler, solver_times, start_state
 from model.diffusion.schedule import power_mean_sigma
 
 Sampler = Callable[..., Tensor]
@@ -86,3 +86,28 @@ def test_one_evaluation_and_one_report_per_step(sampler: Sampler) -> None:
     sampler(denoise, torch.zeros(1, 1, 1), sigmas=sigmas, times=times, after_step=steps.append)
     assert calls == pytest.approx(times.tolist())
     assert steps == [1, 2, 3, 4, 5, 6, 7]
+
+
+def rate_of(rare: float, *, start: Start, n: int = 200_000) -> float:
+    """Share of the rare of two opposite categories (d = 4, unit RMS) that come out, with the exact denoiser."""
+    points = torch.ones(2, 4) * torch.tensor([[1.0], [-1.0]])
+    log_prior = torch.tensor([1 - rare, rare]).log()
+
+    def denoise(x: Tensor, sigma: Tensor, t: Tensor) -> Tensor:
+        distance = (x[..., None, :] - points).square().sum(-1) / (2 * sigma[..., :1] ** 2)
+        return torch.softmax(log_prior - distance, -1) @ points
+
+    times = solver_times(50)
+    sigma = power_mean_sigma(times, torch.tensor(5.0), sigma_min=0.002, sigma_max=100.0)
+    sigmas = sigma[:, None, None].expand(-1, 1, 4)
+    noise = torch.randn(n, 1, 4, generator=torch.Generator().manual_seed(0))
+    x = start_state(denoise, noise, sigmas=sigmas, times=times, start=start)
+    sample = dpmpp_2m_sampler(denoise, x, sigmas=sigmas, times=times, after_step=lambda step: None)
+    return float((sample @ points.T).argmax(-1).float().mean())
+
+
+@pytest.mark.parametrize("rate", [0.08, 0.02])
+def test_starting_at_the_mean_gives_rare_categories_their_rate(rate: float) -> None:
+    noise = 3 * (rate * (1 - rate) / 200_000) ** 0.5
+    assert rate_of(rate, start="mean") == pytest.approx(rate, abs=noise)
+    assert rate_of(rate, start="zero") > rate + noise
