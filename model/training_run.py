@@ -39,6 +39,7 @@ class TrainingSummary(Spec):
     steps: int
     seconds: float
     batch_size: int
+    learning_rate: float
     validation_loss: float
     best_step: int
     device: str
@@ -95,6 +96,7 @@ class TrainingRun:
         self.training, self.seed, self.dtype = training, seed, compute.training_dtype()
         self.device = compute.torch_device()
         self.batch_size = training.batch_size or compute.training_batch_size()
+        self.learning_rate = training.learning_rate or compute.training_learning_rate()
         self._load_data(stays)
         self._build(dimensions_of(codec, stays.numerical.shape[1]), network)
         self.fingerprint = _fingerprint(stays, network, training, seed)
@@ -125,7 +127,7 @@ class TrainingRun:
         self.denoiser.to(self.device)
         self.best = {name: value.detach().clone() for name, value in self.denoiser.named_parameters()}
         self.ema = EMA(self.denoiser, decay=self.training.ema_decay)
-        self.optimiser = torch.optim.Adam(_parameter_groups(self.denoiser), lr=self.training.learning_rate, fused=True)
+        self.optimiser = torch.optim.Adam(_parameter_groups(self.denoiser), lr=self.learning_rate, fused=True)
 
     def _compute_in(self, dtype: torch.dtype) -> None:
         """Operands of the network's products; kept over a restart, where a new measurement might choose otherwise."""
@@ -164,7 +166,7 @@ class TrainingRun:
         if self.training.learning_rate_schedule == "cosine":
             factor *= 0.5 * (1 + math.cos(math.pi * self.fraction))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.training.learning_rate * group["factor"] * factor
+            group["lr"] = self.learning_rate * group["factor"] * factor
 
     def _optimise(self) -> None:
         generator = self._generator(self.step)
@@ -222,6 +224,7 @@ class TrainingRun:
             steps=self.step,
             seconds=self.elapsed,
             batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
             validation_loss=self.best_loss,
             best_step=self.best_step,
             device=self.device.type,

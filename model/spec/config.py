@@ -26,9 +26,11 @@ class TrainingConfig(Spec):
     max_steps: int = Field(48_000, ge=1, le=10_000_000)
     max_minutes: float | None = Field(None, gt=0, le=14 * 24 * 60)
     batch_size: int | None = Field(
-        None, ge=1, le=65_536, description="stays per step; absent: 4096 on a GPU, 256 on a CPU"
+        None, ge=1, le=65_536, description="stays per step; absent: 4096 on a GPU, 128 on a CPU"
     )
-    learning_rate: float = Field(1e-3, gt=0, le=1)
+    learning_rate: float | None = Field(
+        None, gt=0, le=1, description="at its highest; absent: 0.001 on a GPU, 0.004 on a CPU, where there are few steps"
+    )
     learning_rate_schedule: Literal["cosine", "constant"] = "cosine"
     ema_decay: float = Field(0.997, ge=0, lt=1)
     label_dropout: float = Field(0.2, ge=0, lt=1, description="share of stays trained without their labels")
