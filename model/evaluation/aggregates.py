@@ -16,7 +16,7 @@ from model.spec.report import MetricName
 class Aggregates(NamedTuple):
     """Frequencies (C,) and transition matrices (C, C) by channel name, correlations (M, M), autocorrelations (M, K).
 
-    NaN is unknown: too few stays to be told, or not defined.
+    NaN is unknown: too few stays to be told.
     """
 
     frequencies: dict[str, Floats]
@@ -36,6 +36,12 @@ def aggregate(table: Table) -> Aggregates:
     )
 
 
+def aggregate_real(table: Table) -> Aggregates:
+    """Aggregates of a real table that is at hand: exact, without the correlations that a report may not tell."""
+    exact = aggregate(table)
+    return exact._replace(correlation=_safe_correlation(exact.correlation, table))
+
+
 def compare(name: MetricName, a: Aggregates, b: Aggregates) -> float:
     """The marginal or temporal figure `name` between two tables, over the channels that both have."""
     channels = [channel for channel in a.frequencies if channel in b.frequencies]
@@ -53,11 +59,10 @@ def safe_aggregates(table: Table) -> Aggregates:
     """Aggregates of a real table that may be kept without it: nothing rests on fewer than 11 stays."""
     exact = aggregate(table)
     columns = [(c.name, table.categorical[:, :, j], len(c.categories)) for j, c in enumerate(table.channels)]
-    enough = len(table) >= MIN_STAYS
     return Aggregates(
         frequencies={name: _safe_frequencies(codes, size) for name, codes, size in columns},
         transitions={name: _safe_transitions(codes, size) for name, codes, size in columns},
-        correlation=exact.correlation if enough else np.full_like(exact.correlation, np.nan),
+        correlation=_safe_correlation(exact.correlation, table),
         acf=_safe_acf(exact.acf, table),
     )
 
@@ -78,6 +83,14 @@ def _safe_transitions(codes: Codes, n_categories: int) -> Floats:
     return np.where(np.array(untold)[:, None], np.nan, np.stack(rows))
 
 
+def _safe_correlation(exact: Floats, table: Table) -> Floats:
+    """NaN for pairs of features that fewer than 11 stays have both measured."""
+    measured = table.measured.astype(np.float64)
+    return np.where(measured.T @ measured >= MIN_STAYS, exact, np.nan)
+
+
 def _safe_acf(exact: Floats, table: Table) -> Floats:
+    """NaN for features that vary in 1 to 10 stays; of a table of fewer than 11 stays, for all."""
     varying = (table.numerical.astype(np.float64).std(axis=1) > 1e-4).sum(axis=0)
-    return np.where((varying >= MIN_STAYS)[:, None], exact, np.nan)
+    told = ~is_small(varying) & (len(table) >= MIN_STAYS)
+    return np.where(told[:, None], exact, np.nan)

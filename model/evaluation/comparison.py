@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from model.data.codec import Codec
 from model.data.stays import MISSING_CATEGORY, Stays
-from model.evaluation.aggregates import Aggregates, aggregate
+from model.evaluation.aggregates import Aggregates, aggregate, aggregate_real
 from model.evaluation.distributions import feature_reports, with_synthetic
 from model.evaluation.reference import ReferenceStatistics
 from model.evaluation.space import Table, to_table
@@ -40,22 +40,21 @@ def compared(
 ) -> Comparison:
     """Encode every table alike; where synthetic missing values were filled in, the real ones are filled too."""
     imputed = _is_imputed(synthetic, reference)
-    if imputed:  # so that like is compared with like
-        train, holdout = (None if side is None else codec.fill(side) for side in (train, holdout))
     ignored = _about_missingness(codec, all_of_them=train is None) if imputed else frozenset()
-    tables = [None if side is None else to_table(side, codec, without=ignored) for side in (train, holdout)]
+    real = (train, holdout)
+    tables = [None if side is None else to_table(side, codec, without=ignored, fill=imputed) for side in real]
     table = to_table(synthetic, codec, without=ignored)
     known = None if reference is None else reference.features
     if imputed and train is not None:
-        known = feature_reports(train, holdout, codec)
-    exact = [None if side is None else aggregate(side) for side in tables]
+        known = feature_reports(codec.fill(train), None if holdout is None else codec.fill(holdout), codec)
+    at_hand = [None if side is None else aggregate_real(side) for side in tables]
     return Comparison(
         synthetic_table=table,
         train_table=tables[0],
         holdout_table=tables[1],
         synthetic=aggregate(table),
-        training=exact[0] or (reference.aggregates() if reference else None),
-        holdout=exact[1],
+        training=at_hand[0] or (reference.aggregates() if reference else None),
+        holdout=at_hand[1],
         features=with_synthetic(synthetic, known, codec),
         reference=reference,
         options=options,

@@ -102,23 +102,25 @@ def _numerical(values: Inputs, edges: Floats, *, real: bool) -> Distribution:
     few = is_small(stays_per_cell(cells, n_bins)).any()
     hidden = n_bins == 0 or (real and bool(few))
     shares = np.zeros(n_bins) if hidden else _shares(cells, n_bins, real=real)
+    missing = _missing_by_step(observed, real=real)
     return Distribution(
-        n_values=0 if hidden else int(observed.sum()),
+        n_values=0 if hidden else _n_values(observed, missing),
         shares=tuple(shares.tolist()),
         quantiles={} if hidden else _quantiles(values, real=real),
-        missing_rate=_missing_rate(observed, real=real),
-        missing_by_step=_missing_by_step(observed, real=real),
+        missing_rate=float(missing.mean()),
+        missing_by_step=tuple(missing.tolist()),
     )
 
 
 def _categorical(codes: Codes, n_categories: int, *, real: bool) -> Distribution:
     observed = codes != MISSING_CATEGORY
     shares = _shares(codes, n_categories, real=real)
+    missing = _missing_by_step(observed, real=real)
     return Distribution(
-        n_values=int(observed.sum()) if shares.any() else 0,
+        n_values=_n_values(observed, missing) if shares.any() else 0,
         shares=tuple(shares.tolist()),
-        missing_rate=_missing_rate(observed, real=real),
-        missing_by_step=_missing_by_step(observed, real=real),
+        missing_rate=float(missing.mean()),
+        missing_by_step=tuple(missing.tolist()),
     )
 
 
@@ -142,17 +144,13 @@ def _quantiles(values: Inputs, *, real: bool) -> dict[str, float | None]:
     return told
 
 
-def _missing_rate(observed: Bools, *, real: bool) -> float:
-    if not observed.size:
-        return 0.0
-    if real and (~observed).any(axis=1).sum() < MIN_STAYS:
-        return 0.0
-    if real and observed.any(axis=1).sum() < MIN_STAYS:
-        return 1.0
-    return float((~observed).mean())
-
-
-def _missing_by_step(observed: Bools, *, real: bool) -> tuple[float, ...]:
+def _missing_by_step(observed: Bools, *, real: bool) -> Floats:
+    """(L,) rates. The rate of all steps is their mean: an exact one would give away a step that is not told."""
     hits = (~observed).sum(axis=0)
-    rates = safe_rates(hits, total=len(observed)) if real else hits / max(len(observed), 1)
-    return tuple(rates.tolist())
+    rates: Floats = safe_rates(hits, total=len(observed)) if real else hits / max(len(observed), 1)
+    return rates
+
+
+def _n_values(observed: Bools, missing: Floats) -> int:
+    """How many entries have a value, as far as the rates that are told of the steps say it."""
+    return max(1, round((1 - missing.mean()) * observed.size)) if observed.any() else 0

@@ -35,28 +35,30 @@ def marginal_ks(p: Floats, q: Floats) -> float:
 
 
 def correlation(numerical: Inputs) -> Floats:
-    """(M, M) Pearson correlations of numerical features (n, L, M) over all stays and steps; NaN for a constant."""
+    """(M, M) Pearson correlations of numerical features (n, L, M) over all stays and steps.
+
+    A constant feature is correlated with nothing, and has 0. NaN for a table without stays.
+    """
     n, length, width = numerical.shape
     flat = numerical.reshape(n * length, width).astype(np.float64)
     if not len(flat):
         return np.full((width, width), np.nan)
     centred = flat - flat.mean(axis=0)
     deviation = np.sqrt((centred**2).mean(axis=0))
-    deviation[deviation < 1e-6] = np.nan
+    constant = deviation < 1e-6
+    deviation[constant] = 1.0
     matrix: Floats = (centred.T @ centred) / len(flat) / np.outer(deviation, deviation)
+    matrix[constant] = matrix[:, constant] = 0.0
     return matrix
 
 
 def correlation_mae(a: Floats, b: Floats) -> float:
     """Mean of `|a_ij - b_ij|` over pairs i < j of two correlation matrices.
 
-    A feature that varies in one table and is constant in the other has correlation 0 there; one that is constant
-    in both is left out. Raises NotAvailable where fewer than two features are left.
+    Pairs with NaN (too few stays to be told) in either are left out. Raises NotAvailable where no pair is left.
     """
-    one_sided = np.isnan(a) != np.isnan(b)
-    difference = np.where(one_sided, np.nan_to_num(a) - np.nan_to_num(b), a - b)
-    pairs = np.abs(difference[np.triu_indices(len(a), 1)])
-    return mean_of_known(pairs.tolist(), "fewer than two numerical features vary")
+    pairs = np.abs((a - b)[np.triu_indices(len(a), 1)])
+    return mean_of_known(pairs.tolist(), "there are fewer than two numerical features to compare")
 
 
 def mmd(a: Inputs, b: Inputs) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from model.data.codec import Codec
 from model.data.stays import Stays
-from model.evaluation.aggregates import Aggregates, aggregate, compare, safe_aggregates
+from model.evaluation.aggregates import Aggregates, aggregate_real, compare, safe_aggregates
 from model.evaluation.definitions import DEFINITIONS
 from model.evaluation.detection import Discriminator, c2st_auc
 from model.evaluation.disclosure import safe_shares
@@ -196,7 +196,7 @@ def _floors(
 def _computations(
     train: Table, holdout: Table, *, features: tuple[FeatureReport, ...], seed: int
 ) -> dict[MetricName, Callable[[Tick], Figure | float]]:
-    subject, real = aggregate(holdout), aggregate(train)
+    subject, real = aggregate_real(holdout), aggregate_real(train)
     n = min(len(train), len(holdout), MMD_STAYS)
     return {
         "marginal_ks": lambda _: mean_distance(features, "holdout"),

@@ -52,11 +52,13 @@ class Table:
     numerical    (n, L, M_n) float32 z-scored, filled: last observation carried forward, stay mean, training mean
     categorical  (n, L, M_ch) int64 codes of `channels`: categorical features and missingness marks, no labels
     labels       (n, K) int64 codes
+    measured     (n, M_n) bool, True where a stay has a numerical feature measured at least once
     """
 
     numerical: Inputs
     categorical: Codes
     labels: Codes
+    measured: Bools
     channels: tuple[Channel, ...]
 
     def __len__(self) -> int:
@@ -69,7 +71,13 @@ class Table:
 
     def take(self, index: Codes | slice) -> Table:
         """The stays at `index`."""
-        return Table(self.numerical[index], self.categorical[index], self.labels[index], self.channels)
+        return Table(
+            numerical=self.numerical[index],
+            categorical=self.categorical[index],
+            labels=self.labels[index],
+            measured=self.measured[index],
+            channels=self.channels,
+        )
 
     def sample(self, n: int, *, seed: int) -> Table:
         """A random `n` of the stays; all of them, in their order, where there are no more."""
@@ -78,15 +86,16 @@ class Table:
         return self.take(np.sort(np.random.default_rng(seed).permutation(len(self))[:n]))
 
 
-def to_table(stays: Stays, codec: Codec, *, without: frozenset[str] = frozenset()) -> Table:
-    """`stays` in the common space, leaving out the channels named in `without`."""
-    encoded = codec.encode(stays)
+def to_table(stays: Stays, codec: Codec, *, without: frozenset[str] = frozenset(), fill: bool = False) -> Table:
+    """`stays` in the common space, leaving out the channels named in `without`; `fill`: nothing counts as missing."""
+    encoded = codec.encode(codec.fill(stays) if fill else stays)
     kept = [j for j, channel in enumerate(codec.categorical_channels) if channel.kind != "label"]
     kept = [j for j in kept if codec.categorical_channels[j].name not in without]
     return Table(
         numerical=np.clip(encoded.numerical, -Z_LIMIT, Z_LIMIT),
         categorical=encoded.categorical[:, :, kept],
         labels=encoded.labels,
+        measured=stays.observed.sum(axis=1) > 0,
         channels=tuple(codec.categorical_channels[j] for j in kept),
     )
 

@@ -11,6 +11,7 @@ from model.evaluation.space import Codes, Floats, Inputs, NotAvailable
 
 MAX_LAG = 24
 ONE_STEP = "stays of one time step have no course over time"
+NOT_NUMERICAL = "there is no numerical feature to compare"
 
 
 def transition_counts(codes: Codes, n_categories: int) -> Floats:
@@ -47,14 +48,15 @@ def acf(numerical: Inputs) -> Floats:
     """(M, K) autocorrelation of each feature at lags 1..K = min(L - 1, 24), averaged over stays (n, L, M).
 
     Per stay `r_k = sum_t (x_t - m)(x_(t+k) - m) / sum_t (x_t - m)^2`, m being the stay's mean. Stays in which a
-    feature is flat have no autocorrelation and are left out; NaN where that leaves none.
+    feature is flat have no autocorrelation and are left out; a feature that is flat in all of them never changes, and
+    has 1. NaN for a table without stays.
     """
     n, length, width = numerical.shape
     lags = max(0, min(length - 1, MAX_LAG))
-    out = np.full((width, lags), np.nan)
+    out = np.full((width, lags), 1.0 if n else np.nan)
     for j in range(width):
         values = numerical[:, :, j].astype(np.float64)
-        values = values[values.std(axis=1) > 1e-4] if n else values
+        values = values[values.std(axis=1) > 1e-4]
         if not len(values):
             continue
         centred = values - values.mean(axis=1, keepdims=True)
@@ -67,11 +69,11 @@ def acf(numerical: Inputs) -> Floats:
 def acf_mse(a: Floats, b: Floats) -> float:
     """Mean over features and lags of `(a - b)^2`, two autocorrelation functions (M, K).
 
-    A feature that is flat in every stay of one table counts there as never changing (autocorrelation 1); flat in
-    both, it is left out. Raises NotAvailable for stays of one step, or where no feature is left.
+    Features with NaN (too few stays to be told) in either are left out. Raises NotAvailable for stays of one step,
+    or where no feature is left.
     """
+    if not len(a):  # then a matrix that was written and read has lost its lags: (0, 0)
+        raise NotAvailable(NOT_NUMERICAL)
     if a.shape[1] == 0:
         raise NotAvailable(ONE_STEP)
-    one_sided = np.isnan(a) != np.isnan(b)
-    left, right = (np.where(one_sided & np.isnan(x), 1.0, x) for x in (a, b))
-    return mean_of_known(((left - right) ** 2).ravel().tolist(), "no numerical feature varies within a stay")
+    return mean_of_known(((a - b) ** 2).ravel().tolist(), NOT_NUMERICAL)

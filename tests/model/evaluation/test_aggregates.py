@@ -9,9 +9,9 @@ from model.data.codec import Codec
 from model.data.inference import infer_schema
 from model.data.readers import read_table
 from model.data.stays import Stays
-from model.evaluation.aggregates import aggregate, compare, safe_aggregates
+from model.evaluation.aggregates import Aggregates, aggregate, aggregate_real, compare, safe_aggregates
 from model.evaluation.reference import AGGREGATE_METRICS
-from model.evaluation.space import to_table
+from model.evaluation.space import Table, to_table
 
 
 def test_the_order_of_stays_changes_nothing(ward: Callable[..., Stays], ward_codec: Codec) -> None:
@@ -38,6 +38,40 @@ def test_of_ten_stays_nothing_is_kept(ward: Callable[..., Stays], ward_codec: Co
     assert np.isnan(safe.acf).all()
     for matrix in safe.transitions.values():
         assert not np.nan_to_num(matrix).any()
+
+
+@pytest.mark.parametrize("of", [safe_aggregates, aggregate_real])
+@pytest.mark.parametrize(
+    ("temperature", "heart_rate", "is_told"),
+    [(range(10), range(50), False), (range(11), range(50), True), (range(30), range(20, 50), False)],
+)
+def test_a_correlation_is_told_of_pairs_that_eleven_stays_have_both_measured(
+    of: Callable[[Table], Aggregates],
+    temperature: range,
+    heart_rate: range,
+    is_told: bool,
+    ward: Callable[..., Stays],
+    ward_codec: Codec,
+) -> None:
+    stays = ward(50, 1)
+    for column, measured in enumerate((temperature, heart_rate)):
+        stays.numerical[~np.isin(np.arange(50), measured), :, column] = np.nan
+    for fill in (False, True):  # filling measures nothing
+        table = to_table(stays, ward_codec, fill=fill)
+        assert np.isnan(of(table).correlation[0, 1]) != is_told
+
+
+@pytest.mark.parametrize(("varying", "is_told"), [(0, True), (9, False), (10, False), (11, True)])
+def test_stays_compared_with_what_is_kept_of_them_have_the_same_acf(
+    varying: int, is_told: bool, ward: Callable[..., Stays], ward_codec: Codec
+) -> None:
+    stays = ward(50, 1)
+    stays.numerical[varying:, :, 0] = 37
+    table = to_table(stays, ward_codec)
+    exact, safe = aggregate(table), safe_aggregates(table)
+    assert np.isnan(safe.acf[0]).all() != is_told
+    assert compare("acf_mse", exact, safe) == 0
+    assert compare("correlation_mae", exact, safe) == 0
 
 
 def test_a_change_that_few_stays_make_is_not_kept(ward: Callable[..., Stays], ward_codec: Codec) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -55,6 +56,19 @@ def test_missing_rates_of_few_stays_are_told_as_none_or_all() -> None:
         assert real.missing_rate == pytest.approx(told)
         assert real.missing_by_step == pytest.approx((told, told))
         assert synthetic.missing_rate == pytest.approx(n_missing / 100)
+
+
+@pytest.mark.parametrize("kind", ["numerical", "categorical"])
+def test_no_total_gives_away_a_step_that_is_not_told(kind: Literal["numerical", "categorical"]) -> None:
+    values, codes = np.zeros((100, 2, 1), np.float32), np.zeros((100, 2, 1), np.int64)
+    values[:20, 0], codes[:20, 0] = np.nan, -1
+    values[:7, 1], codes[:7, 1] = np.nan, -1
+    stays = Stays(values, codes, np.zeros((100, 0), np.int64))
+    feature = FeatureReport(name="x", type=kind, edges=(-1.0, 1.0), categories=("a",))
+    real, synthetic = (describe(stays, feature, column=0, real=real) for real in (True, False))
+    assert real.missing_by_step == pytest.approx((0.2, 0))
+    assert (real.missing_rate, real.n_values) == pytest.approx((0.1, 180))
+    assert (synthetic.missing_rate, synthetic.n_values) == pytest.approx((0.135, 173))
 
 
 def test_a_categorical_feature_in_figures() -> None:

@@ -50,10 +50,18 @@ def test_a_feature_constant_on_one_side_counts_as_uncorrelated() -> None:
     x = RNG.normal(size=(50, 4, 1)).astype(np.float32)
     together, half = np.concatenate([x, x], axis=2), np.concatenate([x, np.ones_like(x)], axis=2)
     assert correlation_mae(correlation(together), correlation(half)) == pytest.approx(1)
-    with pytest.raises(NotAvailable, match="fewer than two"):
-        correlation_mae(correlation(half), correlation(half))
+    np.testing.assert_allclose(correlation(half), [[1, 0], [0, 0]], atol=1e-6)
+    assert correlation_mae(correlation(half), correlation(half)) == 0
     with pytest.raises(NotAvailable, match="fewer than two"):
         correlation_mae(correlation(x), correlation(x))
+
+
+def test_correlations_untold_on_either_side_are_left_out() -> None:
+    told = np.array([[1, 0.5, 0.3], [0.5, 1, 0], [0.3, 0, 1]])
+    other = np.array([[np.nan, np.nan, np.nan], [np.nan, 1, 0.2], [np.nan, 0.2, 1]])
+    assert correlation_mae(told, other) == correlation_mae(other, told) == pytest.approx(0.2)
+    with pytest.raises(NotAvailable, match="fewer than two"):
+        correlation_mae(told, np.full((3, 3), np.nan))
 
 
 def test_mmd_of_equal_sets_is_zero_and_of_far_ones_about_its_maximum() -> None:

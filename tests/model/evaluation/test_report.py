@@ -1,12 +1,14 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import model
 from model.data.codec import Codec
 from model.data.split import split
 from model.data.stays import Stays
-from model.evaluation.reference import ReferenceStatistics, reference_statistics
+from model.evaluation.reference import AGGREGATE_METRICS, ReferenceStatistics, from_matrix, reference_statistics
 from model.evaluation.report import evaluate
 from model.spec.errors import Cancelled
 from model.spec.report import EvaluationOptions, Report, Score, Subject
@@ -14,6 +16,7 @@ from model.spec.schema import CategoricalFeature, Label, NumericalFeature, Schem
 
 pytestmark = pytest.mark.usefixtures("short_training_in_module")
 
+BUNDLED = Path(model.__file__).parent / "bundled"
 RNG = np.random.default_rng(0)
 CHEAP = EvaluationOptions(
     metrics=("marginal_ks", "total_variation", "correlation_mae", "transition_distance", "acf_mse", "mmd")
@@ -209,10 +212,67 @@ def test_odd_tables_have_a_report_in_which_nothing_failed(kind: str) -> None:
         "no categorical": set(),
         "no labels": {"tstr", "trtr"},
         "one step": {"transition_distance", "acf_mse"},
-        "constant": {"correlation_mae", "acf_mse"},
+        "constant": set(),
         "never measured": set(),
         "one class": {"tstr", "trtr"},
         "plain": set(),
     }[kind]
     assert missing.keys() == expected
     assert len(report.features) == len(schema.features)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_odd_tables_without_their_dataset_have_a_report_in_which_nothing_failed(kind: str) -> None:
+    schema, stays = odd(kind, 250)
+    codec = Codec.fit(stays, schema)
+    kept = reference_statistics(codec, stays, None, options=CHEAP).model_dump_json()
+    reference = ReferenceStatistics.model_validate_json(kept)
+    arguments = {"codec": codec, "holdout": None, "synthetic": odd(kind, 60)[1], "options": CHEAP}
+    gone, whole = (
+        by_name(evaluate(train=train, reference=reference, **arguments))  # type: ignore[arg-type]
+        for train in (None, stays)
+    )
+    for name in AGGREGATE_METRICS:
+        assert (gone[name, None].status, gone[name, None].reason) == (
+            whole[name, None].status,
+            whole[name, None].reason,
+        )
+        assert gone[name, None].status != "failed"
+
+
+def test_neither_the_report_nor_the_reference_tells_a_correlation_of_few_stays(
+    ward: Callable[..., Stays], ward_codec: Codec
+) -> None:
+    train, holdout, everything = ward(200, 1), ward(100, 2), ward(100, 3)
+    train.numerical[3:, :, 0] = np.nan
+    reference = reference_statistics(ward_codec, train, holdout, options=CHEAP)
+    filled = ward_codec.fill(everything)
+    told = [[np.nan, np.nan], [np.nan, 1]]
+    np.testing.assert_allclose(from_matrix(reference.correlation), told, rtol=1e-6)
+    floor = next(floor for floor in reference.floors if floor.name == "correlation_mae")
+    assert (floor.value, floor.reason) == (None, "there are fewer than two numerical features to compare")
+    for synthetic in (everything, filled):
+        report = evaluate(
+            codec=ward_codec, train=train, holdout=holdout, synthetic=synthetic, reference=reference, options=CHEAP
+        )
+        assert report.correlations.training is not None
+        np.testing.assert_allclose(from_matrix(report.correlations.training), told, rtol=1e-6)
+        assert None not in report.correlations.synthetic[0]
+        assert by_name(report)["correlation_mae", None].status == "not_available"
+
+
+def test_the_training_stays_themselves_are_ideal_without_the_dataset_too(
+    ward: Callable[..., Stays], ward_codec: Codec
+) -> None:
+    stays = ward(200, 1)
+    stays.numerical[9:, :, 0] = 37
+    reference = reference_statistics(ward_codec, stays, None, options=CHEAP)
+    arguments = {"codec": ward_codec, "holdout": None, "synthetic": stays, "reference": reference, "options": CHEAP}
+    for train in (stays, None):
+        report = evaluate(train=train, **arguments)  # type: ignore[arg-type]
+        assert report.headline()["acf_mse"] == 0
+
+
+def test_the_bundled_reference_still_loads() -> None:
+    text = (BUNDLED / "challenge2012-v1" / "reference.json").read_text()
+    assert not np.isnan(ReferenceStatistics.model_validate_json(text).aggregates().correlation).any()

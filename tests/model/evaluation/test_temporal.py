@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.evaluation.space import NotAvailable
+from model.evaluation.space import Floats, NotAvailable
 from model.evaluation.temporal import acf, acf_mse, transition_distance, transition_matrix
 
 RNG = np.random.default_rng(0)
@@ -48,7 +48,10 @@ def test_acf_is_the_mean_over_stays_that_vary() -> None:
     flat = np.ones((5, 4))
     values = np.concatenate([alternating, flat])[:, :, None].astype(np.float32)
     np.testing.assert_allclose(acf(values), [[-3 / 4, 2 / 4, -1 / 4]])
-    assert np.isnan(acf(flat[:, :, None].astype(np.float32))).all()
+
+
+def test_acf_of_a_feature_that_never_changes_is_one_and_of_no_stays_unknown() -> None:
+    np.testing.assert_array_equal(acf(np.full((5, 4, 1), 7, dtype=np.float32)), [[1, 1, 1]])
     assert np.isnan(acf(np.zeros((0, 4, 1), dtype=np.float32))).all()
 
 
@@ -63,7 +66,19 @@ def test_acf_mse_does_not_depend_on_the_order_of_the_stays() -> None:
 
 
 def test_flat_against_moving_is_a_difference() -> None:
-    flat, moving = np.full((1, 2), np.nan), np.array([[0.5, 0.0]])
+    flat, moving = acf(np.ones((4, 3, 1), dtype=np.float32)), np.array([[0.5, 0.0]])
     assert acf_mse(flat, moving) == pytest.approx((0.5**2 + 1) / 2)
-    with pytest.raises(NotAvailable, match="varies"):
-        acf_mse(flat, flat)
+    assert acf_mse(flat, flat) == 0
+
+
+def test_what_is_untold_on_either_side_is_left_out_of_acf_mse() -> None:
+    told, half = np.array([[0.5, 0.0], [0.2, 0.1]]), np.array([[np.nan, np.nan], [0.2, 0.3]])
+    assert acf_mse(told, half) == acf_mse(half, told) == pytest.approx(0.2**2 / 2)
+    with pytest.raises(NotAvailable, match="no numerical"):
+        acf_mse(told[:1], half[:1])
+
+
+@pytest.mark.parametrize("written_and_read", [np.zeros((0, 0)), np.zeros((0, 7))])
+def test_without_numerical_features_acf_mse_is_not_available(written_and_read: Floats) -> None:
+    with pytest.raises(NotAvailable, match="no numerical"):
+        acf_mse(acf(np.zeros((5, 8, 0), dtype=np.float32)), written_and_read)
