@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisError
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 LOST_WORKER = JobError(
     type=problem_type("worker-lost"),
     title="The worker was lost",
-    detail="every worker that tried this job died before it ended, most often for want of memory",
+    detail="every worker that tried this job ended before it could record an outcome",
 )
 NO_OUTCOME = JobError(
     type=problem_type("no-outcome"),
@@ -84,8 +85,7 @@ class JobQueue:
         self._queues = {kind: Queue(queue_name(kind), connection=redis, serializer=SERIALIZER) for kind in QUEUES}
 
     def submit(self, record: JobRecord) -> None:
-        """Write the record, then enqueue its id. QueueUnavailable if Redis does not answer; nothing is left then."""
-        self.jobs.create(record)
+        """Enqueue the id of a job whose record is there. QueueUnavailable if Redis does not answer; nothing is left then."""
         try:
             self._enqueue(record)
         except RedisError as error:
@@ -94,14 +94,17 @@ class JobQueue:
 
     def status(self, record: JobRecord) -> LiveStatus:
         """Progress and place in the queue; empty for a job that has ended, and while Redis does not answer."""
+        return self.statuses([record])[0]
+
+    def statuses(self, records: Sequence[JobRecord]) -> list[LiveStatus]:
+        """The status of each. Once Redis has not answered, it is not asked again: each time takes seconds."""
+        found: list[LiveStatus] = []
         try:
-            if record.status == "queued":
-                return LiveStatus(queue_position=self._queues[record.kind].get_job_position(record.id))
-            if not record.is_terminal:
-                return LiveStatus(progress=live.read_progress(self.redis, record.id))
+            for record in records:
+                found.append(self._status(record))  # noqa: PERF401  what was found before an error counts
         except RedisError:
-            log.warning("no live status of job %s: Redis does not answer", record.id)
-        return LiveStatus()
+            log.warning("no live status of %d jobs: Redis does not answer", len(records) - len(found))
+        return found + [LiveStatus()] * (len(records) - len(found))
 
     def cancel(self, job_id: str) -> JobRecord:
         """End a waiting job at once, ask a running one to stop. IllegalTransition if it ended in another way.
@@ -121,9 +124,8 @@ class JobQueue:
             log.warning("job %s shall be cancelled, but Redis does not answer", job_id)
         return record
 
-    def remove(self, job_id: str) -> None:
-        """Forget a job that has ended; IllegalTransition if it has not."""
-        self.jobs.remove(job_id)
+    def forget(self, job_id: str) -> None:
+        """Remove from Redis what is left of a job whose record has been deleted."""
         try:
             self._forget(job_id)
         except RedisError:
@@ -147,6 +149,15 @@ class JobQueue:
                 self._reconcile(record, job)
             except (IllegalTransition, NotFound):
                 continue  # ended or was deleted since it was read
+            except (OSError, ValidationError) as error:
+                log.error("job %s cannot be reconciled: %s", record.id, type(error).__name__)
+
+    def _status(self, record: JobRecord) -> LiveStatus:
+        if record.status == "queued":
+            return LiveStatus(queue_position=self._queues[record.kind].get_job_position(record.id))
+        if not record.is_terminal:
+            return LiveStatus(progress=live.read_progress(self.redis, record.id))
+        return LiveStatus()
 
     def _reconcile(self, record: JobRecord, job: Job | None) -> None:
         status = None if job is None else job.get_status(refresh=False)
@@ -155,6 +166,8 @@ class JobQueue:
         elif status is None:
             log.warning("job %s was not in the queue any more; it is enqueued again", record.id)
             self._enqueue(self.jobs.transition(record.id, _waiting))
+        elif status == JobStatus.QUEUED and record.status == "running":
+            self.jobs.transition(record.id, _waiting_unless_newer_than(record))
         elif status in (JobStatus.CANCELED, JobStatus.STOPPED):
             self._end(record.id, "cancelled")
         elif status == JobStatus.FAILED:
@@ -200,8 +213,12 @@ class JobQueue:
         self.jobs.transition(job_id, lambda record: record.model_copy(update=change))
 
     def _forget(self, job_id: str, *, keep_wish: bool = False) -> None:
-        with suppress(NoSuchJobError):
+        try:
             Job.fetch(job_id, self.redis, SERIALIZER).delete()
+        except NoSuchJobError:
+            pass
+        except ValueError:  # RQ stumbles over the expired execution of a lost worker
+            log.info("job %s is not wholly deleted in Redis; what is left will expire", job_id)
         if not keep_wish:
             live.clear(self.redis, job_id)
 
@@ -214,3 +231,8 @@ def _cancelled_or_cancelling(record: JobRecord) -> JobRecord:
 
 def _waiting(record: JobRecord) -> JobRecord:
     return record.model_copy(update={"status": "queued"})
+
+
+def _waiting_unless_newer_than(seen: JobRecord) -> Callable[[JobRecord], JobRecord]:
+    """Not if another worker has begun, or somebody has cancelled, since the record was seen."""
+    return lambda record: _waiting(record) if record == seen else record

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import redis
 
@@ -81,7 +81,7 @@ def find_server() -> Path:
 def wait_until_ready(url: str, *, timeout: float = READY_TIMEOUT, child: subprocess.Popen[bytes] | None = None) -> None:
     """Return when the server at `url` answers; LaunchError after `timeout` seconds, or when `child` has ended."""
     deadline = time.monotonic() + timeout
-    with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as connection:
+    with _client(url) as connection:
         while True:
             try:
                 connection.ping()
@@ -94,6 +94,13 @@ def wait_until_ready(url: str, *, timeout: float = READY_TIMEOUT, child: subproc
                 if time.monotonic() > deadline:
                     raise LaunchError(f"{_shown(url)} does not answer after {timeout:g} s: {error}") from error
             time.sleep(0.05)
+
+
+def _client(url: str) -> redis.Redis:
+    try:
+        return redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2)
+    except ValueError:  # its message may hold a part of the password
+        raise LaunchError("the URL of the Redis server is not one: check REDIS_URL, and quote its password") from None
 
 
 def _options(folder: Path, path: Path) -> Sequence[str]:
@@ -162,5 +169,8 @@ def _takes_sockets(folder: Path) -> bool:
 
 
 def _shown(url: str) -> str:
-    """The URL without its password."""
-    return re.sub(r"//[^@/]*@", "//", url)
+    """Where the URL leads, without user, password and query; an odd one, whose password may be anywhere, is cut."""
+    parts = urlsplit(url)
+    if "@" in parts.path + parts.query + parts.fragment:  # an unquoted / ? or # in the password
+        return f"{parts.scheme}://..."
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 
 import structlog
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from redis.exceptions import RedisError
 
 from model.spec.errors import CDMTError
@@ -28,9 +30,16 @@ log = structlog.get_logger("worker")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Work until SIGTERM (status 0), or until Redis is away for too long (status 1: a supervisor restarts us)."""
+    """Work until SIGTERM (status 0), or until Redis is away for too long (status 1: a supervisor restarts us).
+
+    Status 2 if the settings forbid to begin.
+    """
     arguments = _parser().parse_args(argv)
-    settings = Settings()
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        sys.stderr.write(f"the worker does not start: {'; '.join(_told(detail) for detail in error.errors())}\n")
+        return 2
     configure_logs(settings.log_level)
     if settings.redis_url is None:
         log.error("no_redis", hint="set REDIS_URL, or start the whole stack with `cdmt serve`")
@@ -72,6 +81,12 @@ def _record_loss(jobs: JobStore, job_id: str, *, requeued: bool, stopped: bool) 
         return  # removed, or ended before its horse did
     except (CDMTError, OSError) as error:
         log.error("loss_not_recorded", job_id=job_id, error=type(error).__name__)
+
+
+def _told(error: ErrorDetails) -> str:
+    """The variable at fault, if it is one, and what is wrong with it; not its value, which may be a password."""
+    message = error["msg"].removeprefix("Value error, ")
+    return f"CDMT_{str(error['loc'][0]).upper().removeprefix('CDMT_')}: {message}" if error["loc"] else message
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -25,6 +25,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker
+from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
 from rq.job import Job
 from rq.timeouts import BaseDeathPenalty, UnixSignalDeathPenalty
@@ -192,7 +193,7 @@ def run_horse(
     configure_logs(settings.log_level)
     from worker import tasks  # here, because only the child may import torch
 
-    tasks.workshop()
+    tasks.open_for(settings)
     connection = redis_of(settings)
     worker = LeasedWorker(queue_name, connection=connection, name=name, timing=timing, prepare_for_work=False)
     log.info("horse_ready", pid=os.getpid())
@@ -219,10 +220,14 @@ def serve_errands(pipe: Connection, worker: LeasedWorker) -> None:
 
 
 def _perform(errand: Errand, worker: LeasedWorker) -> object:
-    """What the job returned; None where it raised."""
+    """What the job returned; None where it raised, or was deleted before it could begin."""
     connection = worker.connection
-    job = Job.fetch(errand.job_id, connection=connection, serializer=SERIALIZER)
-    execution = Execution.fetch(errand.execution_id, errand.job_id, connection=connection)
+    try:
+        job = Job.fetch(errand.job_id, connection=connection, serializer=SERIALIZER)
+        execution = Execution.fetch(errand.execution_id, errand.job_id, connection=connection)
+    except (NoSuchJobError, ValueError) as error:  # ValueError is RQ's word for an execution that is gone
+        log.info("job_gone", job_id=errand.job_id, error=type(error).__name__)
+        return None
     queue = Queue(errand.queue_name, connection=connection, serializer=SERIALIZER)
     return job.return_value() if worker.perform_job(job, queue, execution) else None
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
-from pathlib import Path
+from contextvars import ContextVar
+from typing import TypeVar
 
 import structlog
 import torch
@@ -22,36 +22,53 @@ from worker.evaluate import run_evaluate
 from worker.generate import run_generate
 from worker.outcomes import SPENT, OutOfTime
 from worker.progress import JobLink
-from worker.publishing import retract
+from worker.publishing import discard, retract
 from worker.train import run_train
 from worker.workshop import Workshop, open_workshop
 
 LOCK_POLL_SECONDS = 0.5
+RECORD_SECONDS, RECORD_POLL_SECONDS = 20.0, 0.5
+"""How long, and how often, a record that cannot be written is tried again: whoever filled the disk may make room."""
+
+UNRECORDED = "unrecorded"
+"""What a task returns where its record could not be written: the gateway then finds a job without an outcome."""
+
+Written = TypeVar("Written")
 
 log = structlog.get_logger(__name__)
 
+_workshop: ContextVar[Workshop] = ContextVar("workshop")
 
-@cache
-def workshop() -> Workshop:
-    """The workshop of this process. RQ calls `run` with nothing but an id, so it must be found from here."""
-    settings = Settings()
+
+def open_for(settings: Settings) -> None:
+    """Open the workshop of this process. RQ calls `run` with nothing but an id, so it must be found from here."""
     torch.set_num_threads(settings.worker_threads)
-    return open_workshop(settings)
+    _workshop.set(open_workshop(settings))
 
 
 def run(job_id: str) -> str:
-    """Do the job and return the state that its record came to have, or SPENT after an unforeseen error.
+    """Do the job and return the state that its record came to have, SPENT after an unforeseen error, or UNRECORDED.
 
     Whatever goes wrong in the job goes into the record and not to RQ: RQ's retries are for processes that die.
+    `open_for` comes first.
     """
-    return execute(job_id, workshop())
+    return execute(job_id, _workshop.get())
 
 
 def execute(job_id: str, shop: Workshop) -> str:
     """`run` with everything that it uses as an argument."""
-    with structlog.contextvars.bound_contextvars(job_id=job_id), _alone(shop.store.work_dir(job_id)):
+    with structlog.contextvars.bound_contextvars(job_id=job_id):
         try:
-            ended = _attempt(shop.jobs.transition(job_id, outcomes.started), shop)
+            return _execute(job_id, shop)
+        except OSError as error:
+            log.error("outcome_not_recorded", error=type(error).__name__, errno=error.errno)
+            return UNRECORDED
+
+
+def _execute(job_id: str, shop: Workshop) -> str:
+    with _alone(job_id, shop):
+        try:
+            ended = _attempt(_started(job_id, shop), shop)
         except (NotFound, IllegalTransition) as error:
             log.info("job_skipped", reason=str(error))  # another attempt or the gateway ended it, or it was removed
             with suppress(NotFound):
@@ -61,18 +78,53 @@ def execute(job_id: str, shop: Workshop) -> str:
         return ended
 
 
+def _started(job_id: str, shop: Workshop) -> JobRecord:
+    """The record of the attempt that begins; or that has failed, because it could not be recorded."""
+    try:
+        return shop.jobs.transition(job_id, outcomes.started)
+    except OSError as error:
+        failed = outcomes.failed(outcomes.describe(error))
+        log.warning("job_failed", error=type(error).__name__, errno=error.errno)
+        return _patiently(lambda: shop.jobs.transition(job_id, lambda record: failed(outcomes.started(record))))
+
+
 def _attempt(record: JobRecord, shop: Workshop) -> str:
+    if record.is_terminal:
+        return record.status
     link = JobLink(record.id, redis=shop.redis, jobs=shop.jobs)
     with structlog.contextvars.bound_contextvars(request_id=record.request_id, attempt=record.attempts):
         log.info("job_started", kind=record.kind)
         link.progress("starting", 0, 1)
         start = time.monotonic()
         change, foreseen = _outcome(record, shop, link)
-        shop.jobs.transition(record.id, outcomes.still_running)
-        after = shop.jobs.transition(record.id, change)
+        after = _ended(record, change, shop)
         link.close()
         log.info("job_ended", status=after.status, seconds=round(time.monotonic() - start, 3))
         return after.status if foreseen else SPENT
+
+
+def _ended(record: JobRecord, change: outcomes.Change, shop: Workshop) -> JobRecord:
+    def write() -> JobRecord:
+        shop.jobs.transition(record.id, outcomes.still_running)
+        return shop.jobs.transition(record.id, change)
+
+    try:
+        return _patiently(write)
+    except OSError:
+        discard(record, shop.store)  # nobody would be told of it
+        raise
+
+
+def _patiently(write: Callable[[], Written]) -> Written:
+    """What `write` returns, tried again while the disk lets it not; after RECORD_SECONDS its OSError."""
+    deadline = time.monotonic() + RECORD_SECONDS
+    while True:
+        try:
+            return write()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(RECORD_POLL_SECONDS)
 
 
 def _outcome(record: JobRecord, shop: Workshop, link: JobLink) -> tuple[outcomes.Change, bool]:
@@ -102,12 +154,12 @@ def _work(record: JobRecord, shop: Workshop, link: JobLink) -> JobResult:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(job_id: str, shop: Workshop) -> Iterator[None]:
     """Wait until no other attempt at the job runs: with Redis away, a lease may lapse under a living worker.
 
     The lock goes with the process that holds it, however that ends.
     """
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = _patiently(lambda: os.open(shop.store.work_dir(job_id) / "lock", os.O_RDWR | os.O_CREAT, 0o600))
     try:
         while not _locked(descriptor):
             time.sleep(LOCK_POLL_SECONDS)

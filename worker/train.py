@@ -14,7 +14,7 @@ from model.data.split import Split, split
 from model.spec.base import Spec
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.schema import Schema
-from model.strata import count_labels, label_joint
+from model.strata import label_joint
 from model.training import CancelCheck, Progress, train
 from model.training_run import Trained
 from service.contracts.ids import new_id
@@ -146,8 +146,18 @@ def _record(
         n_train=len(sides.train),
         n_holdout=len(sides.holdout),
         n_steps=summary.steps,
-        label_counts={name: dict(counts) for name, counts in count_labels(sides.train.labels, model.schema).items()},
+        label_counts=_label_counts(model),
         figures=figures,
         device=summary.device,
         software_version=software_version(),
     )
+
+
+def _label_counts(model: Model) -> dict[str, dict[str, int]]:
+    """Label -> category -> training stays, no finer than the model's own file tells them: small counts are banded."""
+    joint = model.description.label_joint.table()
+    counts: dict[str, dict[str, int]] = {}
+    for axis, label in enumerate(model.schema.labels):
+        others = tuple(other for other in range(joint.ndim) if other != axis)
+        counts[label.name] = dict(zip(label.categories, joint.sum(axis=others).tolist(), strict=True))
+    return counts

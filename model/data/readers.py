@@ -126,6 +126,7 @@ def _read_csv(path: Path, start: bytes, limits: Limits) -> pa.Table:
     sample = _decode(start)
     header, separator = _header(sample)
     names = [name.strip() for name in header]
+    _check_header(names)
     _check_names([name for name in names if name], limits)
     _check_rows(_count_lines(path, limits), len(names), limits)
     table = _parse_csv(path, separator, _decimal_point(sample, separator))
@@ -175,6 +176,23 @@ def _header(sample: str) -> tuple[list[str], str]:
     if len(names) < 2:
         raise DataError("the file is neither Parquet nor CSV: its first line names a single column")
     return names, separator
+
+
+def _check_header(names: Sequence[str]) -> None:
+    """Refuse a row of values in the header's place; it may be a patient's, so it is not quoted. An index may lead."""
+    odd = sum(_is_number(name) for name in names) + sum(not name for name in names[1:])
+    if odd:
+        raise DataError(
+            f"the first row does not look like a header: {odd} of its {len(names)} names are numbers or empty"
+        )
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name.replace(",", "."))
+    except ValueError:
+        return False
+    return True
 
 
 def _decimal_point(sample: str, separator: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import structlog
@@ -15,7 +16,7 @@ from starlette.middleware import Middleware
 
 from service.api import errors
 from service.api.deps import Services
-from service.api.middleware import BodyLimit, HeadAsGet, RequestContext
+from service.api.middleware import BodyLimit, HeadAsGet, HostCheck, RequestContext
 from service.api.openapi import PROBLEM_RESPONSE, with_problems
 from service.api.routes import datasets, health, jobs, models
 from service.bundled import register_bundled
@@ -61,8 +62,10 @@ def _open_services(settings: Settings, redis_url: str) -> Services:
 
 def _middleware(settings: Settings) -> list[Middleware]:
     limits = {"max_body_bytes": settings.max_body_bytes, "max_upload_bytes": settings.max_upload_bytes}
+    host_check = [] if settings.trust_network else [Middleware(HostCheck, host=settings.host)]
     return [
         Middleware(RequestContext),
+        *host_check,
         Middleware(BodyLimit, uploads=frozenset({"/datasets", "/models"}), **limits),
         Middleware(HeadAsGet),
     ]
@@ -71,7 +74,6 @@ def _middleware(settings: Settings) -> list[Middleware]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
-    services.store.sweep_staging(max_age_seconds=services.settings.staging_max_age_seconds)
     for model_id in register_bundled(services.store):
         log.info("bundled model registered", model_id=model_id)
     reconciler = asyncio.create_task(_reconcile_for_ever(services))
@@ -84,14 +86,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 async def _reconcile_for_ever(services: Services) -> None:
     """Repair what crashes left behind, at the start and then again and again."""
+    settings = services.settings
+    sweep = partial(services.store.sweep_staging, max_age_seconds=settings.staging_max_age_seconds)
     while True:
-        try:
-            await asyncio.to_thread(services.queue.reconcile)
-        except RedisError:
-            log.warning("no reconciliation: the job queue does not answer")
-        except Exception as error:
-            log.error("reconciliation failed; it will be tried again", exc_info=error)
-        await asyncio.sleep(services.settings.reconcile_every_seconds)
+        await _try(sweep)
+        await _try(services.queue.reconcile)
+        await asyncio.sleep(settings.reconcile_every_seconds)
+
+
+async def _try(repair: Callable[[], object]) -> None:
+    try:
+        await asyncio.to_thread(repair)
+    except RedisError:
+        log.warning("no reconciliation: the job queue does not answer")
+    except Exception as error:
+        log.error("reconciliation failed; it will be tried again", exc_info=error)
 
 
 def _version() -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import lzma
 import re
 import shutil
-import tempfile
 import zipfile
-from functools import partial
+import zlib
+from contextlib import ExitStack
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,6 +22,9 @@ from service.contracts.records import WEIGHTS, ModelRecord
 from service.contracts.storage import RECORD, file_sha256, manifest, write_record
 
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(safetensors|json|html|md)")
+NO_ZIP = "the file is not a zip archive, or a damaged one"
+# RuntimeError: encrypted, or packed by a method that is not there; ValueError: nonsense in the directory.
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
 MAX_FILES = 32
 MAX_HEADER_BYTES = 1 << 24
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
@@ -29,14 +33,11 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
 def archive_download(model_id: str, services: Services) -> Response:
     """The folder of a model as a zip, deleted once it is sent."""
     folder = services.store.model_dir(model_id)
-    path = Path(tempfile.mkdtemp(prefix="archive-", dir=services.store.staging_root)) / f"{model_id}.zip"
-    try:
+    with ExitStack() as stack:
+        path = stack.enter_context(services.store.staging("archive")) / f"{model_id}.zip"
         _pack(folder, path)
         sha256 = file_sha256(path)
-    except BaseException:
-        shutil.rmtree(path.parent, ignore_errors=True)
-        raise
-    cleanup = partial(shutil.rmtree, path.parent, ignore_errors=True)
+        cleanup = stack.pop_all().close  # the folder stays in use until the file is sent
     return Download(path, sha256=sha256, media_type=ZIP, filename=f"model-{model_id}.zip", cleanup=cleanup)
 
 
@@ -71,8 +72,12 @@ def _unpack(path: Path, folder: Path, *, max_bytes: int) -> None:
             for entry in entries:
                 with archive.open(entry) as source, (folder / entry.filename).open("xb") as target:
                     shutil.copyfileobj(source, target, 1 << 20)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:  # RuntimeError: encrypted
-        raise CheckpointError("the file is not a zip archive, or a damaged one") from error
+    except DAMAGED as error:
+        raise CheckpointError(NO_ZIP) from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's, not bz2's
+            raise
+        raise CheckpointError(NO_ZIP) from error
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], *, max_bytes: int) -> None:

@@ -189,7 +189,7 @@ def _own_fields(error: Exception) -> list[FieldError] | None:
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    return str(error["msg"]).removeprefix("Value error, ")
+    return _encodable(str(error["msg"])).removeprefix("Value error, ")
 
 
 def _pointer(error: Mapping[str, Any], body: object) -> str:
@@ -213,7 +213,12 @@ def _has(container: object, step: str | int) -> bool:
 
 
 def _escaped(step: str) -> str:
-    return step.replace("~", "~0").replace("/", "~1")
+    return _encodable(step).replace("~", "~0").replace("/", "~1")
+
+
+def _encodable(text: str) -> str:
+    """Without lone surrogates, which JSON may hold and UTF-8 may not."""
+    return text.encode(errors="replace").decode()
 
 
 def _is_inside(inner: str, outer: str) -> bool:

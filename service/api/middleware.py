@@ -18,6 +18,12 @@ from service.contracts.ids import new_id
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 MAX_LOGGED_PATH = 200
+PORT = re.compile(r":[0-9]*$")
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+WRONG_HOST = (
+    "the Host of the request is neither this machine's loopback nor CDMT_HOST; "
+    "set CDMT_TRUST_NETWORK=true if something else keeps strangers out"
+)
 HEAD = "cdmt.head"  # in the scope of a HEAD request, which the routes see as GET
 
 log = structlog.get_logger(__name__)
@@ -74,6 +80,25 @@ class _Answer:
             headers["X-Request-ID"] = self._request_id
             headers["X-Content-Type-Options"] = "nosniff"
         await self._send(message)
+
+
+class HostCheck:
+    """421 for a name that is not ours: a web page somewhere has made its own name point here (DNS rebinding)."""
+
+    def __init__(self, app: ASGIApp, *, host: str) -> None:
+        self.app = app
+        self.hosts = LOOPBACK_NAMES | {f"[{host}]" if ":" in host else host.lower()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http" or _host(scope) in self.hosts:
+            return await self.app(scope, receive, send)
+        response = problem(Request(scope), Row(421, "wrong-host", "Misdirected Request"), WRONG_HOST)
+        return await response(scope, receive, send)
+
+
+def _host(scope: Scope) -> str:
+    return PORT.sub("", Headers(scope=scope).get("host", "")).lower()
 
 
 class BodyLimit:

@@ -6,6 +6,7 @@ from model.spec.ratios import check_ratios
 from service.api.deps import Caller, Services
 from service.contracts.errors import InUse, LimitExceeded, NotFound, NotReady
 from service.contracts.ids import new_id
+from service.contracts.job_store import check_ended
 from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, Request, TrainRequest, now
 
 
@@ -17,7 +18,8 @@ def submit(request: Request, *, services: Services, caller: Caller) -> JobRecord
     record = JobRecord(id=new_id(), created_at=now(), request=request, request_id=caller.request_id, caller=caller.name)
     with services.exclusive:
         _check(request, services)
-        services.queue.submit(record)
+        services.jobs.create(record)
+    services.queue.submit(record)
     return record
 
 
@@ -40,9 +42,14 @@ def delete_model(model_id: str, services: Services) -> None:
 def delete_job(job_id: str, services: Services) -> None:
     """Remove a job that has ended, with its cohort and report; a model that it made stays."""
     with services.exclusive:
-        services.jobs.read(job_id)
+        check_ended(services.jobs.read(job_id))
         _check_unused(job_id, services)
-        services.queue.remove(job_id)
+        _remove_products(job_id, services)
+        services.jobs.remove(job_id)  # last: as long as it is there, the deletion can be repeated
+    services.queue.forget(job_id)
+
+
+def _remove_products(job_id: str, services: Services) -> None:
     for kind in ("cohorts", "reports"):
         if services.store.exists(kind, job_id):
             services.store.remove(kind, job_id)

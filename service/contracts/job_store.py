@@ -32,11 +32,7 @@ class JobStore:
 
     def records(self, job_ids: Iterable[str] | None = None) -> Iterator[JobRecord]:
         """The records of these jobs, or of all, newest first; read one by one as they are asked for."""
-        for job_id in self.store.ids("jobs") if job_ids is None else job_ids:
-            try:
-                yield self.read(job_id)
-            except NotFound:
-                continue  # removed since it was listed
+        return self.store.read_each("jobs", self.store.ids("jobs") if job_ids is None else job_ids, JobRecord)
 
     def active(self) -> Iterator[JobRecord]:
         """The records of the jobs that have not ended, newest first."""
@@ -63,9 +59,7 @@ class JobStore:
     def remove(self, job_id: str) -> None:
         """Forget a job; IllegalTransition unless it has ended."""
         with self._locked(self.store.directory("jobs", job_id)):
-            record = self.read(job_id)
-            if not record.is_terminal:
-                raise IllegalTransition(f"job '{job_id}' is {record.status}: cancel it first")
+            check_ended(self.read(job_id))
             self.store.remove("jobs", job_id)
 
     @contextmanager
@@ -80,3 +74,9 @@ class JobStore:
             yield
         finally:
             os.close(descriptor)
+
+
+def check_ended(record: JobRecord) -> None:
+    """IllegalTransition unless the job has ended."""
+    if not record.is_terminal:
+        raise IllegalTransition(f"job '{record.id}' is {record.status}: cancel it first")

@@ -20,7 +20,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="CDMT_", env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
+        env_prefix="CDMT_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        hide_input_in_errors=True,  # it may be the password in redis_url
     )
 
     # Gateway
@@ -53,7 +58,7 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1, le=10, description="of a job whose worker crashes")
     lease_seconds: int = Field(60, ge=1, description="after which a silent worker's job is given to another")
     cancel_grace_seconds: float = Field(10, ge=0, description="before a cancelled job is stopped by force")
-    staging_max_age_seconds: int = Field(2 * DAY, ge=60, description="after which leftovers are swept away")
+    staging_max_age_seconds: int = Field(60, ge=60, description="after which leftovers in staging are swept away")
 
     # Worker
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -17,6 +18,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeVar
+
+from pydantic import ValidationError
 
 from model.spec.base import Spec
 from service.contracts.errors import AlreadyPublished, NotFound
@@ -27,6 +30,8 @@ RECORD = "record.json"
 Kind = Literal["datasets", "models", "cohorts", "reports", "jobs"]
 KINDS: tuple[Kind, ...] = ("datasets", "models", "cohorts", "reports", "jobs")
 AnyRecord = TypeVar("AnyRecord", bound=Spec)
+
+log = logging.getLogger(__name__)
 
 
 class ArtifactStore:
@@ -39,7 +44,7 @@ class ArtifactStore:
 
     @property
     def staging_root(self) -> Path:
-        """The folder of half-made things; for a file that outlives the call that makes it."""
+        """The folder of half-made things."""
         return self.root / "staging"
 
     def directory(self, kind: Kind, thing_id: str) -> Path:
@@ -90,11 +95,11 @@ class ArtifactStore:
 
     def datasets(self, ids: Iterable[str]) -> Iterator[DatasetRecord]:
         """The records of those datasets that are there, read one by one."""
-        return self._read_each("datasets", ids, DatasetRecord)
+        return self.read_each("datasets", ids, DatasetRecord)
 
     def models(self, ids: Iterable[str]) -> Iterator[ModelRecord]:
         """The records of those models that are there, read one by one."""
-        return self._read_each("models", ids, ModelRecord)
+        return self.read_each("models", ids, ModelRecord)
 
     def work_dir(self, job_id: str) -> Path:
         """Where a job keeps what its next attempt can go on from; made if absent."""
@@ -152,11 +157,20 @@ class ArtifactStore:
             raise NotFound(kind[:-1], thing_id) from None
         return record_type.model_validate_json(text)
 
+    def read_each(self, kind: Kind, ids: Iterable[str], record_type: type[AnyRecord]) -> Iterator[AnyRecord]:
+        """The records of those things that are there, read one by one. One that cannot be understood is left out."""
+        for thing_id in ids:
+            try:
+                yield self.read_record(kind, thing_id, record_type)
+            except NotFound:
+                continue  # removed since it was listed
+            except ValidationError:  # written by another version, say; its message would quote the record
+                log.error("the record of %s '%s' is not valid; it is left out", kind[:-1], thing_id)
+
     def sweep_staging(self, *, max_age_seconds: float) -> int:
         """Delete what crashed processes left in staging; returns how many folders. What is in use stays."""
         limit = time.time() - max_age_seconds
-        old = [Path(entry.path) for entry in os.scandir(self.staging_root) if entry.stat().st_mtime < limit]
-        left = [folder for folder in old if not _is_in_use(folder)]
+        left = [path for path in self.staging_root.iterdir() if _is_older(path, limit) and not _is_in_use(path)]
         for folder in left:
             shutil.rmtree(folder, ignore_errors=True)
         return len(left)
@@ -166,18 +180,18 @@ class ArtifactStore:
         with self.staging("probe") as folder:
             write_file(folder / "probe", b"probe")
 
-    def _read_each(self, kind: Kind, ids: Iterable[str], record_type: type[AnyRecord]) -> Iterator[AnyRecord]:
-        for thing_id in ids:
-            try:
-                yield self.read_record(kind, thing_id, record_type)
-            except NotFound:
-                continue  # removed since it was listed
-
     def _present(self, kind: Kind, thing_id: str) -> Path:
         folder = self.directory(kind, thing_id)
         if not folder.is_dir():
             raise NotFound(kind[:-1], thing_id)
         return folder
+
+
+def _is_older(path: Path, limit: float) -> bool:
+    try:
+        return path.stat().st_mtime < limit
+    except FileNotFoundError:  # finished since it was listed
+        return False
 
 
 def _is_in_use(folder: Path) -> bool:

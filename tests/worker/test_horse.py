@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from rq import Queue, Retry
 from rq.command import send_stop_job_command
 from rq.job import Job, JobStatus
 from rq.worker_registration import get_keys
+from structlog.testing import capture_logs
 
 from service.valkey import prepared, wait_until_ready
-from tests.worker.light_worker import QUEUE
+from tests.worker.light_worker import QUEUE, TIMING
+from worker.horse import Errand, LeasedWorker, serve_errands
 
 Start = Callable[[], "subprocess.Popen[bytes]"]
 
@@ -82,6 +85,24 @@ def alive(pid: int) -> bool:
         return " Z " not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
         return False
+
+
+def test_a_job_that_was_deleted_while_its_horse_loaded_is_done(
+    valkey_url: str, redis: Redis, enqueue: Callable[..., Job], tmp_path: Path
+) -> None:
+    worker = LeasedWorker(QUEUE, connection=Redis.from_url(valkey_url), name="w", timing=TIMING)
+    job = enqueue("note", str(tmp_path / "notes"))
+    near, far = Pipe()
+    for job_id in ("deleted", job.id):  # the second is there, but its execution is not
+        near.send(Errand(job_id, QUEUE, "gone"))
+    near.close()
+    with capture_logs() as lines:
+        serve_errands(far, worker)
+    assert [(line["event"], line["error"]) for line in lines] == [
+        ("job_gone", "NoSuchJobError"),
+        ("job_gone", "ValueError"),
+    ]
+    assert not (tmp_path / "notes").exists()
 
 
 def test_two_jobs_run_in_one_horse_that_is_not_the_worker(

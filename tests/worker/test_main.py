@@ -31,6 +31,7 @@ from service.jobs import JobQueue
 from service.valkey import prepared, wait_until_ready
 from tests.worker.conftest import ignore_progress, never, publish_dataset
 from tests.worker.tables import FAST_SAMPLER, LENGTH, TINY_NETWORK, TINY_TRAINING
+from worker.__main__ import main
 from worker.generate import generate_cohort
 from worker.models import read_model
 
@@ -272,3 +273,20 @@ def test_the_worker_ends_with_an_error_when_redis_is_away_for_long_and_the_resul
         server.kill()
         until(has(queue, job_id, "succeeded"))
         assert worker.process.wait(30) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [("CDMT_THREADS", "s3cret", "CDMT_THREADS: "), ("CDMT_DEVICE", "s3cret", "CDMT_DEVICE: ")],
+)
+def test_a_wrong_setting_is_named_in_one_line_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv("CDMT_REDIS_URL", "redis://:passw0rd@localhost")
+    monkeypatch.setenv(name, value)
+    assert main(["--queue", "train"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"the worker does not start: {told}")
+    assert error.count("\n") == 1
+    assert "s3cret" not in error
+    assert "passw0rd" not in error

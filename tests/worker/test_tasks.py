@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
@@ -18,15 +20,17 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from service.contracts import live
+from service.contracts.job_store import JobStore
 from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, JobResult, TrainRequest
 from service.contracts.records import DatasetRecord, ModelRecord
+from service.contracts.storage import write_record
 from tests.worker.conftest import submit
 from tests.worker.tables import FAST_SAMPLER, TINY_NETWORK, TINY_TRAINING
 from worker import outcomes
 from worker.generate import run_generate
 from worker.outcomes import SPENT, OutOfTime
 from worker.progress import JobLink
-from worker.tasks import execute
+from worker.tasks import UNRECORDED, execute
 from worker.workshop import Workshop, open_workshop
 
 
@@ -203,6 +207,78 @@ def test_a_full_file_system_fails_the_job_with_that_reason(shop: Workshop, model
     assert error.type.endswith("disk-full")
 
 
+@contextmanager
+def unwritable(until: Callable[[], bool], only: Callable[[str], bool] = lambda _: True) -> Iterator[None]:
+    """Records whose new status `only` names cannot be written, for want of space, until `until()`."""
+    write = JobStore.transition
+
+    def transition(jobs: JobStore, job_id: str, change: outcomes.Change) -> JobRecord:
+        if only(change(jobs.read(job_id)).status) and not until():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(jobs, job_id, change)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JobStore, "transition", transition)
+        patch.setattr("worker.tasks.RECORD_POLL_SECONDS", 0.01)
+        patch.setattr("worker.tasks.RECORD_SECONDS", 0.2)
+        yield
+
+
+def third_time() -> Callable[[], bool]:
+    """Answers False, False, True."""
+    answers = iter([False, False, True])
+    return lambda: next(answers)
+
+
+def test_a_start_that_could_not_be_recorded_fails_the_job_as_soon_as_there_is_space(
+    shop: Workshop, model: ModelRecord
+) -> None:
+    job_id = submit(shop, small_cohort(model))
+    with unwritable(third_time()):
+        assert execute(job_id, shop) == "failed"
+    record = shop.jobs.read(job_id)
+    assert record.error is not None
+    assert record.error.type.endswith("disk-full")
+    assert record.attempts == 1
+    assert leftovers(shop) == []
+
+
+def test_an_outcome_is_recorded_as_soon_as_there_is_space(shop: Workshop, model: ModelRecord) -> None:
+    job_id = submit(shop, small_cohort(model))
+    with unwritable(third_time(), only=lambda status: status == "succeeded"):
+        assert execute(job_id, shop) == "succeeded"
+    assert shop.jobs.read(job_id).status == "succeeded"
+
+
+def test_a_job_whose_outcome_cannot_be_recorded_is_left_to_the_gateway(shop: Workshop, model: ModelRecord) -> None:
+    job_id = submit(shop, small_cohort(model))
+    with unwritable(lambda: False, only=lambda status: status == "succeeded"), capture_logs() as lines:
+        assert execute(job_id, shop) == UNRECORDED
+    assert lines[-1]["event"] == "outcome_not_recorded"
+    assert shop.jobs.read(job_id).status == "running"
+    assert not shop.store.exists("cohorts", job_id)
+
+
+def test_a_full_file_system_of_records_fails_the_job_once_there_is_space(
+    shop: Workshop, model: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.tasks.RECORD_POLL_SECONDS", 0.02)
+    with file_system_of("64k", shop.store.root / "jobs"):
+        job_id = submit(shop, small_cohort(model))
+        filler = shop.store.root / "jobs" / "filler"
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        timer = threading.Timer(0.5, filler.unlink)
+        timer.start()
+        assert execute(job_id, shop) == "failed"
+        timer.join()
+        error = shop.jobs.read(job_id).error
+        assert [path.name for path in (shop.store.root / "jobs" / job_id).iterdir()] == ["record.json"]
+    assert error is not None
+    assert error.type.endswith("disk-full")
+
+
 def test_an_unforeseen_error_is_told_without_its_words(
     shop: Workshop, model: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +331,28 @@ def test_what_an_earlier_attempt_published_stays(shop: Workshop, model: ModelRec
     record = shop.jobs.read(again)
     assert record.result is not None
     assert record.result.sha256 == shop.store.cohort(again).files["cohort.parquet"].sha256
+
+
+def put_foreign_model(shop: Workshop, model: ModelRecord, job_id: str) -> ModelRecord:
+    """An imported model that has the id of a train job."""
+    folder = shutil.copytree(shop.store.model_dir(model.id), shop.store.root / "models" / job_id)
+    foreign = model.model_copy(update={"id": job_id, "origin": "imported", "job_id": job_id})
+    write_record(folder, foreign)
+    return foreign
+
+
+def test_an_imported_model_with_the_id_of_a_job_is_neither_its_result_nor_removed(
+    shop: Workshop, dataset: DatasetRecord, model: ModelRecord
+) -> None:
+    request = TrainRequest(dataset_id=dataset.id, name="mine", training=TINY_TRAINING, network=TINY_NETWORK)
+    job_id = submit(shop, request)
+    foreign = put_foreign_model(shop, model, job_id)
+    assert execute(job_id, shop) == "failed"
+    error = shop.jobs.read(job_id).error
+    assert error is not None
+    assert "did not make" in error.detail
+    assert execute(job_id, shop) == "skipped"  # which retracts what a failed job has published
+    assert shop.store.model(job_id) == foreign
 
 
 def test_a_job_that_has_used_up_its_time_fails_with_that_reason(

@@ -90,3 +90,23 @@ def test_a_table_that_does_not_match_is_refused_with_the_culprit(tmp_path: Path)
             progress=ignore_progress,
             cancelled=never,
         )
+
+
+def test_a_rare_category_is_not_counted_to_the_stay(tmp_path: Path) -> None:
+    frame = made_up_stays()
+    frame["death"] = (frame["stay"] >= 1000 + 120 - 9).astype(int)  # nine deaths, of which the holdout has a part
+    frame.to_parquet(tmp_path / "table.parquet")
+    (tmp_path / "model").mkdir()
+    record = train_model(
+        tmp_path / "table.parquet",
+        SCHEMA,
+        recipe=Recipe(name="rare", training=TINY_TRAINING, network=TINY_NETWORK),
+        destination=tmp_path / "model",
+        compute=CPU,
+        workdir=None,
+        progress=ignore_progress,
+        cancelled=never,
+    )
+    assert record.n_train == 96
+    assert record.label_counts["death"]["1"] == 10  # 5 women and 5 men, whatever they were
+    assert set(record.label_counts["sex"]) == {"F", "M"}

@@ -32,7 +32,7 @@ class Ready(BaseModel):
 
 
 @router.get("/livez")
-def livez() -> Alive:
+async def livez() -> Alive:  # async: it needs no thread, which others that wait for Redis may hold
     """Whether the gateway answers."""
     return Alive()
 

@@ -71,7 +71,8 @@ def list_jobs(
     wanted = (job for job in records if _matches(job, status=status, kind=kind, created_after=created_after))
     found, next_cursor = take(wanted, limit)
     link_next(request, response, next_cursor)
-    return Page(items=[_view(job, services) for job in found], next_cursor=next_cursor)
+    views = [job_view(job, status) for job, status in zip(found, services.queue.statuses(found), strict=True)]
+    return Page(items=views, next_cursor=next_cursor)
 
 
 @router.get("/{job_id}")

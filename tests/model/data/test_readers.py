@@ -117,6 +117,8 @@ def test_a_nameless_index_of_pandas_is_left_out(path: Path) -> None:
         ("id,hour\n1,2\n".encode("utf-16"), "neither Parquet nor CSV"),
         (b"id,hour\n1,2,3\n1,2\n1\n", "2 rows with more or fewer values than its header"),
         (b"id,id\n1,2\n", "column 'id' is there more than once"),
+        (b"1,0,80,80\n1,1,81,80\n", "the first row does not look like a header: 4 of its 4 names are numbers or empty"),
+        (b"M;;36,6;NaN\nF;1;37,0;1\n", "3 of its 4 names"),
         (b"PAR1", "truncated or damaged"),
         (b"PAR1" + bytes(100), "truncated or damaged"),
     ],
@@ -125,6 +127,13 @@ def test_what_is_no_table_is_refused(path: Path, content: bytes, message: str) -
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_table(path)
+
+
+def test_a_csv_without_a_header_is_refused_without_quoting_a_patient(path: Path) -> None:
+    with pytest.raises(DataError, match="does not look like a header") as caught:
+        read_table(csv(path, "4711,0,98.6,98.6\n4711,1,80,70\n"))
+    assert "98" not in str(caught.value)
+    assert caught.value.column is None
 
 
 def test_text_that_is_not_utf8_beyond_the_sample_is_refused_without_quoting_it(path: Path) -> None:
