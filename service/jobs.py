@@ -85,7 +85,12 @@ class JobQueue:
         self._queues = {kind: Queue(queue_name(kind), connection=redis, serializer=SERIALIZER) for kind in QUEUES}
 
     def submit(self, record: JobRecord) -> None:
-        """Enqueue the id of a job whose record is there. QueueUnavailable if Redis does not answer; nothing is left then."""
+        """Write the record and enqueue its id."""
+        self.jobs.create(record)
+        self.enqueue(record)
+
+    def enqueue(self, record: JobRecord) -> None:
+        """Enqueue the id of a new record. QueueUnavailable if Redis does not answer; the record is deleted then."""
         try:
             self._enqueue(record)
         except RedisError as error:

@@ -81,7 +81,7 @@ def find_server() -> Path:
 def wait_until_ready(url: str, *, timeout: float = READY_TIMEOUT, child: subprocess.Popen[bytes] | None = None) -> None:
     """Return when the server at `url` answers; LaunchError after `timeout` seconds, or when `child` has ended."""
     deadline = time.monotonic() + timeout
-    with _client(url) as connection:
+    with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as connection:
         while True:
             try:
                 connection.ping()
@@ -94,13 +94,6 @@ def wait_until_ready(url: str, *, timeout: float = READY_TIMEOUT, child: subproc
                 if time.monotonic() > deadline:
                     raise LaunchError(f"{_shown(url)} does not answer after {timeout:g} s: {error}") from error
             time.sleep(0.05)
-
-
-def _client(url: str) -> redis.Redis:
-    try:
-        return redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2)
-    except ValueError:  # its message may hold a part of the password
-        raise LaunchError("the URL of the Redis server is not one: check REDIS_URL, and quote its password") from None
 
 
 def _options(folder: Path, path: Path) -> Sequence[str]:

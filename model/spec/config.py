@@ -29,7 +29,10 @@ class TrainingConfig(Spec):
         None, ge=1, le=65_536, description="stays per step; absent: 4096 on a GPU, 128 on a CPU"
     )
     learning_rate: float | None = Field(
-        None, gt=0, le=1, description="at its highest; absent: 0.001 on a GPU, 0.004 on a CPU, where there are few steps"
+        None,
+        gt=0,
+        le=1,
+        description="at its highest; absent: 0.001 on a GPU, 0.004 on a CPU, where there are few steps",
     )
     learning_rate_schedule: Literal["cosine", "constant"] = "cosine"
     ema_decay: float = Field(0.997, ge=0, lt=1)

@@ -87,7 +87,7 @@ class HostCheck:
 
     def __init__(self, app: ASGIApp, *, host: str) -> None:
         self.app = app
-        self.hosts = LOOPBACK_NAMES | {f"[{host}]" if ":" in host else host.lower()}
+        self.hosts = LOOPBACK_NAMES | {f"[{host}]".lower() if ":" in host else host.lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""

@@ -19,7 +19,7 @@ def submit(request: Request, *, services: Services, caller: Caller) -> JobRecord
     with services.exclusive:
         _check(request, services)
         services.jobs.create(record)
-    services.queue.submit(record)
+    services.queue.enqueue(record)
     return record
 
 

@@ -6,8 +6,9 @@ import ipaddress
 import os
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DAY = 24 * 3600
@@ -68,6 +69,13 @@ class Settings(BaseSettings):
     model_cache_size: int = Field(2, ge=1, description="models kept loaded")
     checkpoint_every_seconds: float = Field(60, gt=0, description="between two checkpoints of a training")
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_url_of_redis(cls, url: str | None) -> str | None:
+        if not (url is None or is_url_of_redis(url)):
+            raise ValueError("not redis://, rediss:// or unix:// and an address; / ? # in a password must be quoted")
+        return url
+
     @model_validator(mode="after")
     def _strangers_stay_out(self) -> Settings:
         if not (self.trust_network or is_loopback(self.host)):
@@ -89,6 +97,15 @@ class Settings(BaseSettings):
             "generate": self.generate_timeout_seconds,
             "evaluate": self.evaluate_timeout_seconds,
         }[kind]
+
+
+def is_url_of_redis(url: str) -> bool:
+    """Whether redis-py can read a URL. If it cannot, its complaint may quote a part of the password."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"redis", "rediss", "unix"} and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

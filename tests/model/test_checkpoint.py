@@ -30,7 +30,15 @@ def saved(toy_codec: Codec, tmp_path: Path) -> tuple[Path, Denoiser]:
         dimensions_of(toy_codec, 6), TINY, learnable_schedule=True, generator=torch.Generator().manual_seed(0)
     )
     summary = TrainingSummary(
-        steps=1, seconds=1, batch_size=1, learning_rate=1e-3, validation_loss=1, best_step=1, device="cpu", precision="float32", history=()
+        steps=1,
+        seconds=1,
+        batch_size=1,
+        learning_rate=1e-3,
+        validation_loss=1,
+        best_step=1,
+        device="cpu",
+        precision="float32",
+        history=(),
     )
     description = ModelDescription(
         software_version="0.1.0",

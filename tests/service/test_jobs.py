@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
 import json
 import zlib
+from collections.abc import Callable
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import Queue
 from rq.executions import Execution
 from rq.job import Job, JobStatus
@@ -15,7 +18,7 @@ from service.contracts.errors import IllegalTransition, NotFound, QueueUnavailab
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import SERIALIZER, GenerateRequest, JobRecord, JobState, TrainRequest, now
 from service.contracts.settings import Settings
-from service.contracts.storage import ArtifactStore
+from service.contracts.storage import RECORD, ArtifactStore
 from service.jobs import JobQueue, connect
 from tests.service.making import add_job
 
@@ -115,16 +118,27 @@ def test_a_job_that_has_ended_cannot_be_cancelled(
 def test_unknown_jobs_are_not_found(queue: JobQueue) -> None:
     with pytest.raises(NotFound):
         queue.cancel("job-1")
-    with pytest.raises(NotFound):
-        queue.remove("job-1")
+    queue.forget("job-1")
 
 
 def test_a_removed_job_leaves_nothing(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
     queue.submit(generate())
     queue.cancel("job-1")
-    queue.remove("job-1")
-    assert list(jobs.records()) == []
+    jobs.remove("job-1")
+    queue.forget("job-1")
     assert redis.keys("*job-1*") == []
+
+
+def test_a_job_whose_lost_worker_left_an_expired_lease_can_be_forgotten(
+    queue: JobQueue, jobs: JobStore, redis: Redis
+) -> None:
+    queue.submit(generate())
+    start_in_rq(redis, jobs)
+    redis.delete(*redis.keys("rq:execution:*"))
+    with pytest.raises(ValueError, match="not found"):  # what RQ does; if it no longer does, so much the better
+        in_rq(redis).delete()
+    queue.forget("job-1")
+    assert not live.cancel_requested(redis, "job-1")
 
 
 def test_without_redis_nothing_is_submitted_but_records_can_be_read_and_cancelled(
@@ -158,7 +172,61 @@ def test_what_a_lost_worker_held_is_run_again(queue: JobQueue, jobs: JobStore, r
     queue.reconcile()
     assert waiting(redis) == ["job-1"]
     assert in_rq(redis).retries_left == 1
+    assert jobs.read("job-1").status == "queued"
+
+
+def test_a_job_that_another_worker_has_just_begun_is_not_called_waiting(
+    queue: JobQueue, jobs: JobStore, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.submit(generate())
+    start_in_rq(redis, jobs, lost=True)
+    transition = jobs.transition
+
+    def begun_before(job_id: str, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
+        transition(job_id, lambda job: job.model_copy(update={"attempts": job.attempts + 1}))
+        return transition(job_id, change)
+
+    monkeypatch.setattr(jobs, "transition", begun_before)
+    queue.reconcile()
     assert jobs.read("job-1").status == "running"
+
+
+def test_one_record_that_cannot_be_changed_does_not_keep_the_others_from_being_reconciled(
+    queue: JobQueue, jobs: JobStore, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for job_id in ("job-1", "job-2", "job-3"):
+        queue.submit(generate(job_id))
+        start_in_rq(redis, jobs, job_id, lost=True)
+    transition = jobs.transition
+
+    def full_disk_for_the_newest(job_id: str, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
+        if job_id == "job-3":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return transition(job_id, change)
+
+    (jobs.store.directory("jobs", "job-2") / RECORD).write_text('{"of": "another version"}')
+    monkeypatch.setattr(jobs, "transition", full_disk_for_the_newest)
+    queue.reconcile()
+    assert jobs.read("job-1").status == "queued"
+    assert jobs.read("job-3").status == "running"
+
+
+def test_redis_is_asked_no_more_once_it_has_not_answered(
+    queue: JobQueue, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for job_id in ("job-1", "job-2", "job-3"):
+        queue.submit(generate(job_id))
+    asked = []
+
+    def position(self: Queue, job_id: str) -> int:
+        asked.append(job_id)
+        if job_id == "job-2":
+            raise RedisError("stalled")
+        return 7
+
+    monkeypatch.setattr(Queue, "get_job_position", position)
+    assert [status.queue_position for status in queue.statuses(list(jobs.records()))] == [7, None, None]
+    assert asked == ["job-3", "job-2"]
 
 
 def test_a_job_whose_workers_all_died_has_failed(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:

@@ -29,6 +29,7 @@ def gateway(tmp_path: Path, **env: str) -> subprocess.Popen[str]:
         ({"CDMT_HOST": "0.0.0.0", "CDMT_REDIS_URL": "redis://x"}, "CDMT_TRUST_NETWORK"),
         ({"CDMT_AUTH": "keys", "CDMT_REDIS_URL": "redis://x"}, "CDMT_AUTH"),
         ({}, "CDMT_REDIS_URL"),
+        ({"CDMT_REDIS_URL": "redis://:Traceback/2@host"}, "CDMT_REDIS_URL"),
     ],
 )
 def test_it_refuses_to_start_and_says_why(tmp_path: Path, env: dict[str, str], reason: str) -> None:

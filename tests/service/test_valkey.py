@@ -100,3 +100,18 @@ def test_a_server_on_the_path_goes_first_unless_it_is_too_old(tmp_path: Path, mo
     assert valkey.find_server() == program
     program.write_text('#!/bin/sh\necho "Redis server v=6.0.16 sha=00000000"\n')
     assert valkey.find_server() != program
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://user:hunter2@host:1/0?password=hunter2", "redis://host:1/0"),
+        ("redis://:hunter2@2@host:1", "redis://host:1"),
+        ("unix://user:hunter2@/run/valkey.sock?db=1", "unix:///run/valkey.sock"),
+        ("redis://:hunter2/2@host", "redis://..."),
+        ("redis://:hunter2#2@host", "redis://..."),
+        ("redis://:hunter2?2@host", "redis://..."),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert valkey._shown(url) == shown

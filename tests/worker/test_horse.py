@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import Pipe
@@ -90,14 +91,17 @@ def alive(pid: int) -> bool:
 def test_a_job_that_was_deleted_while_its_horse_loaded_is_done(
     valkey_url: str, redis: Redis, enqueue: Callable[..., Job], tmp_path: Path
 ) -> None:
-    worker = LeasedWorker(QUEUE, connection=Redis.from_url(valkey_url), name="w", timing=TIMING)
+    worker = LeasedWorker(QUEUE, connection=Redis.from_url(valkey_url), name="w", timing=TIMING, prepare_for_work=False)
     job = enqueue("note", str(tmp_path / "notes"))
     near, far = Pipe()
-    for job_id in ("deleted", job.id):  # the second is there, but its execution is not
-        near.send(Errand(job_id, QUEUE, "gone"))
-    near.close()
-    with capture_logs() as lines:
-        serve_errands(far, worker)
+    with near, far, capture_logs() as lines:
+        horse = threading.Thread(target=serve_errands, args=(far, worker))
+        horse.start()
+        for job_id in ("deleted", job.id):  # the second is there, but its execution is not
+            near.send(Errand(job_id, QUEUE, "gone"))
+            assert near.recv() is True
+        near.close()
+        horse.join(5)
     assert [(line["event"], line["error"]) for line in lines] == [
         ("job_gone", "NoSuchJobError"),
         ("job_gone", "ValueError"),

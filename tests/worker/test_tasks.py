@@ -260,12 +260,14 @@ def test_a_job_whose_outcome_cannot_be_recorded_is_left_to_the_gateway(shop: Wor
 
 
 def test_a_full_file_system_of_records_fails_the_job_once_there_is_space(
-    shop: Workshop, model: ModelRecord, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.tasks.RECORD_POLL_SECONDS", 0.02)
-    with file_system_of("64k", shop.store.root / "jobs"):
-        job_id = submit(shop, small_cohort(model))
-        filler = shop.store.root / "jobs" / "filler"
+    small, filler = tmp_path / "small", tmp_path / "small" / "filler"
+    small.mkdir()
+    with file_system_of("1m", small):
+        shop = open_workshop(shop.settings.model_copy(update={"data_dir": small}))
+        job_id = submit(shop, GenerateRequest(model_id="any", n_stays=1))
         with suppress(OSError), filler.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
@@ -274,7 +276,8 @@ def test_a_full_file_system_of_records_fails_the_job_once_there_is_space(
         assert execute(job_id, shop) == "failed"
         timer.join()
         error = shop.jobs.read(job_id).error
-        assert [path.name for path in (shop.store.root / "jobs" / job_id).iterdir()] == ["record.json"]
+        assert [path.name for path in shop.store.directory("jobs", job_id).iterdir()] == ["record.json"]
+        assert leftovers(shop) == []
     assert error is not None
     assert error.type.endswith("disk-full")
 

@@ -6,10 +6,12 @@ python -m tests.service.api.test_app
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,19 @@ def test_jobs_that_redis_lost_come_back_when_the_gateway_starts(
             if client.get(f"/jobs/{job_id}").json()["queue_position"] == 0:
                 return
     pytest.fail("the job did not come back")
+
+
+def test_what_crashed_processes_left_in_staging_is_swept_again_and_again(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, reconcile_every_seconds=0.05)
+    store = ArtifactStore(tmp_path)
+    with serving(create_app(settings, redis_url="redis://127.0.0.1:1")):
+        left = store.staging_root / "left"
+        left.mkdir()
+        os.utime(left, (1, 1))
+        deadline = time.monotonic() + 10
+        while left.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def raw(client: httpx.Client, request: bytes) -> str:
 
 @pytest.mark.parametrize("path", ["/datasets", "/models", "/jobs/generate", "/jobs/job-1/cancel"])
 def test_ten_gigabytes_announced_are_refused_before_they_come(client: httpx.Client, path: str) -> None:
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     answer = raw(client, f"{head}Content-Length: {10 * 2**30}\r\n\r\n".encode())
     assert answer.startswith("HTTP/1.1 413 ")
     assert "application/problem+json" in answer
@@ -200,7 +200,7 @@ def test_an_upload_that_grows_too_long_is_cut_off(tmp_path: Path) -> None:
 def test_a_client_that_goes_away_leaves_nothing(
     client: httpx.Client, store: ArtifactStore, log_lines: io.StringIO
 ) -> None:
-    head = b"POST /datasets HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    head = b"POST /datasets HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     part = b'Content-Length: 1000000\r\n\r\n--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nPAR1'
     with connect(client) as connection:
         connection.sendall(head + part)
@@ -350,3 +350,30 @@ def test_an_error_that_nobody_foresaw_says_nothing_about_itself(
     assert told["exception"] == "ValueError"
     assert any("ingest.py" in frame for frame in told["frames"])
     assert str(int(SECRET)) not in log_lines.getvalue()
+
+
+@pytest.mark.parametrize("body", [rb'{"\ud800": 1}', rb'{"model_id": "\ud800", "n_stays": 1}', rb'{"kind": "\ud800"}'])
+def test_a_lone_surrogate(client: httpx.Client, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    check_problem(client.post("/jobs/generate", content=body, headers=headers), 422)
+
+
+@pytest.mark.parametrize("host", ["evil.example.org", "localhost.evil.org:80", "127.0.0.1.evil.org", "[::1].org"])
+def test_a_name_that_was_made_to_point_here(client: httpx.Client, host: str) -> None:
+    check_problem(client.get("/livez", headers={"Host": host}), 421, "CDMT_TRUST_NETWORK")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:8000"])
+def test_a_name_of_this_machine(client: httpx.Client, host: str) -> None:
+    assert client.get("/livez", headers={"Host": host}).is_success
+
+
+@pytest.mark.parametrize(
+    "change", [{"host": "127.9.9.9"}, {"host": "icu.example.org", "trust_network": True}, {"trust_network": True}]
+)
+def test_the_configured_name_is_taken_and_behind_trust_any(tmp_path: Path, change: dict[str, Any]) -> None:
+    settings = Settings(data_dir=tmp_path, **change)
+    with serving(create_app(settings, redis_url="redis://127.0.0.1:1")) as client:
+        assert client.get("/livez", headers={"Host": f"{settings.host}:80"}).is_success
+        other = client.get("/livez", headers={"Host": "other.example.org"})
+    assert other.status_code == (200 if settings.trust_network else 421)

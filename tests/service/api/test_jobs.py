@@ -13,7 +13,7 @@ from service.contracts import live
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, JobResult, now
 from service.contracts.records import REPORT_JSON, ReportRecord
-from service.contracts.storage import ArtifactStore, manifest, write_record
+from service.contracts.storage import RECORD, ArtifactStore, manifest, write_record
 from tests.service.making import add_job, add_model, cohort_table, finish_generate, parquet, table
 
 
@@ -137,6 +137,34 @@ def test_delete(client: httpx.Client, store: ArtifactStore, jobs: JobStore) -> N
     assert not store.exists("cohorts", job_id)
     assert list(jobs.records()) == []
     assert store.exists("models", "model-1")
+
+
+def test_a_deletion_that_broke_off_can_be_repeated(
+    client: httpx.Client, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = finished(client, store)
+    with monkeypatch.context() as patch:
+        patch.setattr(JobStore, "remove", lambda _self, _job_id: (_ for _ in ()).throw(OSError(28, "full")))
+        assert client.delete(f"/jobs/{job_id}").status_code == 507
+    assert not store.exists("cohorts", job_id)
+    assert client.delete(f"/jobs/{job_id}").status_code == 204
+
+
+def test_a_job_that_runs_keeps_its_products(client: httpx.Client, store: ArtifactStore) -> None:
+    job_id = str(generate(client).json()["id"])
+    (store.work_dir(job_id) / "checkpoint").touch()
+    assert client.delete(f"/jobs/{job_id}").status_code == 409
+    assert (store.work_dir(job_id) / "checkpoint").exists()
+
+
+def test_a_record_of_another_version_does_not_hide_the_others(
+    client: httpx.Client, store: ArtifactStore, jobs: JobStore
+) -> None:
+    ids = [str(generate(client).json()["id"]) for _ in range(2)]
+    path = store.directory("jobs", ids[0]) / RECORD
+    path.write_text(path.read_text().replace("{", '{"more": 1,', 1))
+    assert [job["id"] for job in client.get("/jobs").json()["items"]] == [ids[1]]
+    assert [job.id for job in jobs.active()] == [ids[1]]
 
 
 def test_lists_can_be_filtered_and_paged(client: httpx.Client, jobs: JobStore) -> None:

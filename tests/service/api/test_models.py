@@ -10,8 +10,13 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from service.api.archives import archive_download
+from service.api.deps import Services
+from service.api.downloads import Download
+from service.contracts.job_store import JobStore
 from service.contracts.records import WEIGHTS, ModelRecord
 from service.contracts.storage import RECORD, ArtifactStore
+from service.jobs import JobQueue
 from tests.service.making import add_model, safetensors
 
 Files = dict[str, bytes]
@@ -133,6 +138,31 @@ def test_what_is_no_archive_is_refused(client: httpx.Client, content: bytes) -> 
     response = send(client, content)
     assert response.status_code == 422
     assert "zip" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_archive_is_refused(client: httpx.Client, store: ArtifactStore, method: int) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("model.json", bytes(range(256)) * 100)
+    content = bytearray(buffer.getvalue())
+    start = 30 + len("model.json") + 9  # behind the local header and LZMA's own
+    content[start : start + 40] = b"\xff" * 40
+    response = send(client, bytes(content))
+    assert response.status_code == 422, response.text
+    assert "damaged" in response.json()["detail"]
+    assert list(store.staging_root.iterdir()) == []
+
+
+def test_an_archive_that_is_being_sent_is_not_swept(store: ArtifactStore, jobs: JobStore, queue: JobQueue) -> None:
+    add_model(store)
+    services = Services(settings=queue.settings, store=store, jobs=jobs, queue=queue)
+    response = archive_download("model-1", services)
+    assert isinstance(response, Download)
+    assert response.cleanup is not None
+    assert store.sweep_staging(max_age_seconds=-60) == 0
+    response.cleanup()
+    assert list(store.staging_root.iterdir()) == []
 
 
 def test_a_bomb_is_not_unpacked(client: httpx.Client, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:

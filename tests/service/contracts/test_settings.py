@@ -56,3 +56,17 @@ def test_nonsense_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv(name, "nonsense")
     with pytest.raises(ValidationError):
         Settings()
+
+
+def test_a_refused_setting_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDMT_REDIS_URL", "redis://:hunter2@example.org")
+    with pytest.raises(ValidationError) as caught:
+        Settings(host="0.0.0.0")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://:hunter2@host", "redis://:hunter2/2@host", "redis://[hunter2", "hunter2"])
+def test_what_is_no_url_of_a_redis_is_refused_unquoted(url: str) -> None:
+    with pytest.raises(ValidationError, match="redis://") as caught:
+        Settings(redis_url=url)
+    assert "hunter2" not in str(caught.value)

@@ -97,6 +97,20 @@ def test_staging_is_swept_of_what_is_old_and_nobody_works_on(store: ArtifactStor
         assert names(store.staging_root) == [alive.name, "left-new"]
 
 
+def test_what_vanishes_while_staging_is_swept_is_no_matter(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "gone"]))
+    assert store.sweep_staging(max_age_seconds=0) == 0
+
+
+def test_a_record_of_another_version_is_left_out_of_lists(store: ArtifactStore) -> None:
+    for thing_id in ("note-1", "note-2", "note-3"):
+        publish(store, "hello", thing_id)
+    (store.report_dir("note-2") / RECORD).write_text('{"text": "hello", "more": 1}')
+    assert len(list(store.read_each("reports", store.ids("reports"), Note))) == 2
+
+
 def test_the_manifest_lists_all_files_but_the_record(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"abc")
     write_record(tmp_path, Note(text="x"))
