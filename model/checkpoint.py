@@ -21,6 +21,7 @@ from model.spec.base import Spec
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import CheckpointError
 from model.spec.schema import Schema
+from model.strata import rake
 from model.training_run import TrainingSummary, dimensions_of
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
@@ -28,20 +29,39 @@ SMALL_COUNT = 11  # a smaller number of patients is not stored
 
 
 class LabelJoint(Spec):
-    """Training counts of every combination of labels, flattened in C order; counts of 1 to 10 are stored as 5."""
+    """Training counts of every combination of labels, flattened in C order, and of every category of each label.
+
+    Counts of 1 to 10 are stored as 5, in both.
+    """
 
     shape: tuple[int, ...]
     counts: tuple[int, ...]
+    marginals: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def of(cls, table: npt.NDArray[np.int64]) -> LabelJoint:
         """From a table of exact counts, (C_1, ..., C_K)."""
-        banded = np.where((table > 0) & (table < SMALL_COUNT), SMALL_COUNT // 2, table)
-        return cls(shape=table.shape, counts=tuple(int(count) for count in banded.ravel()))
+        axes = range(table.ndim)
+        sums = (table.sum(axis=tuple(other for other in axes if other != axis)) for axis in axes)
+        return cls(shape=table.shape, counts=_banded(table), marginals=tuple(_banded(each) for each in sums))
 
-    def table(self) -> npt.NDArray[np.int64]:
-        """(C_1, ..., C_K) counts, to plan a cohort with."""
-        return np.array(self.counts, dtype=np.int64).reshape(self.shape)
+    def table(self) -> npt.NDArray[np.float64]:
+        """(C_1, ..., C_K) counts to plan a cohort with: the stored ones, raked to the stored marginals.
+
+        With many labels most combinations are rare; without the raking, what is stored for them would bend every
+        label's rate.
+        """
+        counts = np.array(self.counts, dtype=np.float64).reshape(self.shape)
+        if len(self.marginals) < 2:
+            return counts
+        marginals = [np.array(each, dtype=np.float64) for each in self.marginals]
+        shares = rake(counts, [each / each.sum() for each in marginals])
+        return shares * float(marginals[0].sum())
+
+
+def _banded(counts: npt.NDArray[np.int64]) -> tuple[int, ...]:
+    small = (counts > 0) & (counts < SMALL_COUNT)
+    return tuple(int(count) for count in np.where(small, SMALL_COUNT // 2, counts).ravel())
 
 
 class ModelDescription(Spec):

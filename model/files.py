@@ -13,11 +13,14 @@ from torch import Tensor
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace `path` by `content` in one step: write beside it, fsync, rename."""
     beside = path.with_name(f".{path.name}.partial")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)  # on a full disk, its room is wanted for the news of it
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:

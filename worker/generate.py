@@ -190,6 +190,7 @@ def _subject(stored: StoredModel, request: GenerateRequest, plan: LabelPlan, tal
         n_stays=tally.n_stays,
         asked=dict(count_labels(plan.codes, stored.model.schema)) if conditional else None,
         obtained=tally.label_counts,
+        imputed=request.missing == "imputed",
         provenance=cohort_provenance(request, model=stored.record),
         notes=plan.warnings,
     )

@@ -77,7 +77,9 @@ def report_on_model(
         drawn,
         real=sides,
         reference=reference,
-        subject=Subject(kind="model", title=name, asked=asked, provenance=_provenance(model), notes=notes),
+        subject=Subject(
+            kind="model", title=name, asked=asked, imputed=False, provenance=_provenance(model), notes=notes
+        ),
         seed=seed,
         progress=progress,
         cancelled=cancelled,
@@ -174,7 +176,7 @@ def _balanced_utility(
         _draw(model, labels, seed=seed, progress=progress, cancelled=cancelled),
         real=sides,
         reference=reference,
-        subject=Subject(),
+        subject=Subject(imputed=False),
         seed=seed,
         metrics=("tstr",),
         progress=progress,

@@ -155,9 +155,8 @@ def _record(
 
 def _label_counts(model: Model) -> dict[str, dict[str, int]]:
     """Label -> category -> training stays, no finer than the model's own file tells them: small counts are banded."""
-    joint = model.description.label_joint.table()
-    counts: dict[str, dict[str, int]] = {}
-    for axis, label in enumerate(model.schema.labels):
-        others = tuple(other for other in range(joint.ndim) if other != axis)
-        counts[label.name] = dict(zip(label.categories, joint.sum(axis=others).tolist(), strict=True))
-    return counts
+    marginals = model.description.label_joint.marginals
+    return {
+        label.name: dict(zip(label.categories, counts, strict=True))
+        for label, counts in zip(model.schema.labels, marginals, strict=True)
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 
 from model.data.arrow import to_pandas
 from model.data.columns import rows
+from model.data.roles import holds_ids
 from model.spec.errors import DataError
 
 PARQUET_MAGIC = b"PAR1"
@@ -24,6 +26,9 @@ SEPARATORS = (",", ";", "\t")
 SAMPLE_BYTES = 2**20
 BYTES_PER_CELL = 8
 PANDAS_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+")  # a nameless index that pandas wrote as a column
+# A leading zero, or more digits than every float keeps: as a number, it might be the same as another identifier.
+LOSSY_NUMBER = r"^\s*[+-]?(0[0-9]|([0-9]\.?){16})"
+UNPRINTABLE = "a column has a name that is not printable text: it has a line break"
 
 
 class Limits(NamedTuple):
@@ -40,6 +45,7 @@ def read_table(
     """The table in a Parquet or CSV file, whatever its suffix; extra nameless index columns are left out.
 
     CSV is UTF-8 with a header, separated by comma, semicolon or tab; empty fields and the likes of `NA` are missing.
+    Identifiers in CSV stay text where a number would lose some of it, such as the zeros of `0012`.
     Integers and booleans with missing values get pandas' nullable types. Raises DataError for an empty, damaged or
     foreign file, repeated column names, nested columns, and a table beyond the limits (`max_bytes` in memory).
     """
@@ -129,12 +135,35 @@ def _read_csv(path: Path, start: bytes, limits: Limits) -> pa.Table:
     _check_header(names)
     _check_names([name for name in names if name], limits)
     _check_rows(_count_lines(path, limits), len(names), limits)
-    table = _parse_csv(path, separator, _decimal_point(sample, separator))
+    types = dict.fromkeys(_text_ids(path, header, separator), pa.string())
+    decimal_point = _decimal_point(sample, separator)
+    convert = pyarrow.csv.ConvertOptions(strings_can_be_null=True, decimal_point=decimal_point, column_types=types)
+    table = _parse_csv(path, separator, convert)
+    if table.num_columns != len(names):
+        raise DataError("the file cannot be read as CSV: its header is damaged")
     table = table.rename_columns([name or f"__index_level_{i}__" for i, name in enumerate(names)])
     return table.select([name for name in table.column_names if not PANDAS_INDEX.fullmatch(name)])
 
 
-def _parse_csv(path: Path, separator: str, decimal_point: str) -> pa.Table:
+def _text_ids(path: Path, header: Sequence[str], separator: str) -> list[str]:
+    """The columns of identifiers, as the header spells them, that would lose some of their text as numbers."""
+    ids = [name for name in header if holds_ids(name)]
+    if not ids:
+        return []
+    text = dict.fromkeys(ids, pa.dictionary(pa.int32(), pa.string()))
+    convert = pyarrow.csv.ConvertOptions(
+        strings_can_be_null=True, include_columns=ids, include_missing_columns=True, column_types=text
+    )
+    table = _parse_csv(path, separator, convert)
+    return [name for name in ids if _is_lossy(table.column(name))]
+
+
+def _is_lossy(column: pa.ChunkedArray) -> bool:
+    values = (pa.compute.match_substring_regex(chunk.dictionary, LOSSY_NUMBER) for chunk in column.chunks)
+    return any(pa.compute.any(found).as_py() for found in values)
+
+
+def _parse_csv(path: Path, separator: str, convert: pyarrow.csv.ConvertOptions) -> pa.Table:
     bad_rows: list[int] = []
 
     def skip(row: pyarrow.csv.InvalidRow) -> str:
@@ -143,7 +172,6 @@ def _parse_csv(path: Path, separator: str, decimal_point: str) -> pa.Table:
 
     read = pyarrow.csv.ReadOptions(block_size=4 * SAMPLE_BYTES)
     parse = pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=skip)
-    convert = pyarrow.csv.ConvertOptions(strings_can_be_null=True, decimal_point=decimal_point)
     try:
         with path.open("rb") as file:
             table = pyarrow.csv.read_csv(file, read_options=read, parse_options=parse, convert_options=convert)
@@ -170,16 +198,26 @@ def _decode(start: bytes) -> str:
 
 def _header(sample: str) -> tuple[list[str], str]:
     """The names in the first line that is not empty, and the separator that makes the most of them."""
-    line = next(line for line in sample.splitlines() if line.strip())
-    readings = [(next(csv.reader([line], delimiter=separator)), separator) for separator in SEPARATORS]
+    text = re.sub(r"\A\s*[\r\n]", "", sample)
+    readings = [(_first_row(text, separator), separator) for separator in SEPARATORS]
     names, separator = max(readings, key=lambda reading: len(reading[0]))
     if len(names) < 2:
         raise DataError("the file is neither Parquet nor CSV: its first line names a single column")
     return names, separator
 
 
+def _first_row(text: str, separator: str) -> list[str]:
+    """The first row's values; they may have line breaks where they are quoted."""
+    try:
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+    except csv.Error:  # a quote that is never closed
+        raise DataError(UNPRINTABLE) from None
+
+
 def _check_header(names: Sequence[str]) -> None:
     """Refuse a row of values in the header's place; it may be a patient's, so it is not quoted. An index may lead."""
+    if any(len(name.splitlines()) > 1 for name in names):
+        raise DataError(UNPRINTABLE)
     odd = sum(_is_number(name) for name in names) + sum(not name for name in names[1:])
     if odd:
         raise DataError(

@@ -111,3 +111,8 @@ def is_identifier(name: str) -> bool:
     spelled = "".join(words(name))
     known = spelled in OTHER_IDENTIFIERS or (spelled.endswith("id") and spelled in {*STAY_NAMES, *PATIENT_NAMES})
     return known or (len(words(name)) > 0 and words(name)[-1] in IDENTIFIER_WORDS)
+
+
+def holds_ids(name: str) -> bool:
+    """Whether the column's values may be identifiers: also those of a `stay` or a `patient`."""
+    return is_identifier(name) or "".join(words(name)) in {*STAY_NAMES, *PATIENT_NAMES}

@@ -37,9 +37,13 @@ def compared(
     *,
     reference: ReferenceStatistics | None,
     options: EvaluationOptions,
+    imputed: bool | None = None,
 ) -> Comparison:
-    """Encode every table alike; where synthetic missing values were filled in, the real ones are filled too."""
-    imputed = _is_imputed(synthetic, reference)
+    """Encode every table alike; where synthetic missing values were filled in, the real ones are filled too.
+
+    `imputed` says whether they were; None: not known, and inferred from the stays.
+    """
+    imputed = _looks_imputed(synthetic, reference) if imputed is None else imputed and _may_have_gaps(reference)
     ignored = _about_missingness(codec, all_of_them=train is None) if imputed else frozenset()
     real = (train, holdout)
     tables = [None if side is None else to_table(side, codec, without=ignored, fill=imputed) for side in real]
@@ -62,12 +66,17 @@ def compared(
     )
 
 
-def _is_imputed(synthetic: Stays, reference: ReferenceStatistics | None) -> bool:
-    """Whether the table was filled: nothing is missing in it, and much is in the training stays."""
+def _looks_imputed(synthetic: Stays, reference: ReferenceStatistics | None) -> bool:
+    """Whether a table of unknown origin was filled: nothing is missing in it, and much is in the training stays."""
     if reference is None or not len(synthetic):
         return False
     complete = bool(synthetic.observed.all()) and not (synthetic.categorical == MISSING_CATEGORY).any()
     return complete and any(f.training is not None and f.training.missing_rate > 0.01 for f in reference.features)
+
+
+def _may_have_gaps(reference: ReferenceStatistics | None) -> bool:
+    """Whether anything can be missing in the training stays: filling does nothing to complete ones."""
+    return reference is None or any(f.training and f.training.missing_rate > 0 for f in reference.features)
 
 
 def _about_missingness(codec: Codec, *, all_of_them: bool) -> frozenset[str]:

@@ -43,13 +43,12 @@ def _on_ratio(label: LabelReport) -> str | None:
     total = sum(label.obtained.values())
     if not total or not label.training_shares:
         return None
-    shifts = {
-        category: label.obtained.get(category, 0) / total - share for category, share in label.training_shares.items()
-    }
-    category = max(shifts, key=shifts.__getitem__)
-    if shifts[category] <= SHIFT:
+    told = {category: share for category, share in label.training_shares.items() if share > 0}  # 0: too few to tell
+    shifts = {category: label.obtained.get(category, 0) / total - share for category, share in told.items()}
+    category = max(shifts, key=shifts.__getitem__, default=None)
+    if category is None or shifts[category] <= SHIFT:
         return None
-    here, there = label.obtained.get(category, 0) / total, label.training_shares[category]
+    here, there = label.obtained.get(category, 0) / total, told[category]
     return (
         f"{label.name} = {category} in {here:.1%} of these stays, but in {there:.1%} of the training stays. Stays of "
         "different outcome have different values, so part of every distance below is what this ratio asks for."

@@ -40,7 +40,7 @@ def evaluate(
         reference = reference_statistics(
             codec, train, holdout, options=options, utility_sizes=(size,), progress=progress, cancelled=cancelled
         )
-    sides = compared(codec, train, holdout, synthetic, reference=reference, options=options)
+    sides = compared(codec, train, holdout, synthetic, reference=reference, options=options, imputed=subject.imputed)
     scores, seconds = all_scores(sides, codec, progress=progress, cancelled=cancelled)
     labels = _labels(codec, synthetic, subject, reference)
     n_stays = len(synthetic) if subject.n_stays is None else subject.n_stays

@@ -25,7 +25,11 @@ class Stratum(Spec):
     ratio: Ratio
 
 
-LabelRatios = Literal["balanced"] | dict[str, Marginal] | Annotated[tuple[Stratum, ...], Field(min_length=1)]
+LabelRatios = (
+    Literal["balanced"]
+    | Annotated[dict[str, Marginal], Field(min_length=1)]
+    | Annotated[tuple[Stratum, ...], Field(min_length=1)]
+)
 
 
 def find_label(schema: Schema, name: str) -> Label:

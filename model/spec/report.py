@@ -133,7 +133,8 @@ class Correlations(Spec):
 class Subject(Spec):
     """What the caller knows of the stays under evaluation, and the stays themselves do not say.
 
-    `n_stays` and `obtained` describe the whole cohort where only a sample of it is evaluated.
+    `n_stays` and `obtained` describe the whole cohort where only a sample of it is evaluated. `imputed` says whether
+    missing values were filled in; None where the caller does not know: the stays are then looked at.
     """
 
     kind: Literal["model", "cohort", "table"] = "cohort"
@@ -141,6 +142,7 @@ class Subject(Spec):
     n_stays: int | None = Field(None, ge=0)
     asked: dict[str, dict[str, int]] | None = None
     obtained: dict[str, dict[str, int]] | None = None
+    imputed: bool | None = None
     provenance: dict[str, JsonValue] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from model.spec.errors import DataError
 from model.spec.ratios import check_ratios
 from service.api.deps import Caller, Services
 from service.contracts.errors import InUse, LimitExceeded, NotFound, NotReady
@@ -59,11 +60,16 @@ def _remove_products(job_id: str, services: Services) -> None:
 def _check(request: Request, services: Services) -> None:
     match request:
         case TrainRequest():
-            services.store.dataset(request.dataset_id)
+            _check_train(request, services)
         case GenerateRequest():
             _check_generate(request, services)
         case EvaluateRequest():
             _check_evaluate(request, services)
+
+
+def _check_train(request: TrainRequest, services: Services) -> None:
+    if services.store.dataset(request.dataset_id).n_stays < 2:
+        raise DataError("the dataset has one stay; a training needs one to learn from and one to hold out")
 
 
 def _check_generate(request: GenerateRequest, services: Services) -> None:

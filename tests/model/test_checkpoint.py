@@ -66,7 +66,17 @@ def test_a_model_comes_back_as_it_was(saved: tuple[Path, Denoiser]) -> None:
 
 def test_small_counts_are_not_stored() -> None:
     joint = LabelJoint.of(np.array([[300, 7], [0, 11]]))
-    assert joint.table().tolist() == [[300, 5], [0, 11]]
+    assert joint.counts == (300, 5, 0, 11)
+    assert joint.marginals == ((307, 11), (300, 18))
+    assert LabelJoint.of(np.array([300, 7])).table().tolist() == [300, 5]
+
+
+def test_rare_combinations_do_not_bend_the_rate_of_a_label() -> None:
+    """32 combinations of 1 to 3 stays: each is stored as 5, and yet 1 in 4 has the first label, as in the data."""
+    exact = np.array([3, 1]).repeat(16).reshape(2, 4, 4)
+    table = LabelJoint.of(exact).table()
+    assert table.sum(axis=(1, 2)) == pytest.approx([48, 16])
+    assert table.sum(axis=(0, 1)) == pytest.approx([16, 16, 16, 16])
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, DESCRIPTION])

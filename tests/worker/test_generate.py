@@ -12,11 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from model.data.stays import Stays
 from model.spec.errors import Cancelled, RatioError
 from model.spec.report import Report
 from service.contracts.jobs import GenerateRequest
 from tests.worker.conftest import ignore_progress, never
 from tests.worker.tables import FAST_SAMPLER, LENGTH, made_up_stays
+from worker.cohort import concatenate
 from worker.generate import Generated, generate_cohort
 from worker.models import StoredModel, read_model
 
@@ -118,6 +120,19 @@ def test_one_stay(stored: StoredModel, tmp_path: Path) -> None:
 def test_imputed_output_has_no_gaps(stored: StoredModel, tmp_path: Path) -> None:
     generate(stored, tmp_path, missing="imputed")
     assert not pd.read_parquet(tmp_path / "cohort.parquet").isna().any(axis=None)
+
+
+@pytest.mark.parametrize(("missing", "imputed"), [("imputed", True), ("as_observed", False)])
+def test_the_report_reads_from_the_request_whether_values_were_filled(
+    missing: str, imputed: bool, stored: StoredModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def complete(stays: list[Stays]) -> Stays:
+        return stored.model.codec.fill(concatenate(stays))
+
+    monkeypatch.setattr("worker.generate.concatenate", complete)  # as a model that never draws a gap
+    generate(stored, tmp_path, missing=missing, evaluate=True)
+    report = Report.model_validate_json((tmp_path / "report.json").read_bytes())
+    assert any("filled in" in note for note in report.notes) == imputed
 
 
 def test_ratios_that_the_model_cannot_have(stored: StoredModel, tmp_path: Path) -> None:

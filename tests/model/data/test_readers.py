@@ -90,6 +90,56 @@ def test_csv_with_semicolons_may_have_decimal_commas(path: Path) -> None:
     assert read_table(csv(path, "id;temp\n1;36.6\n2;37\n"))["temp"].tolist() == [36.6, 37]
 
 
+@pytest.mark.parametrize("name", ["stay_id", "stay", "subject_id", " MRN", "hospital id"])
+@pytest.mark.parametrize(
+    "values",
+    [["0012", "12"], ["12", "0012"], ["00", "0"], ["12345678901234567890", "12345678901234567891"], ["1" * 16, "2"]],
+)
+def test_csv_identifiers_that_numbers_would_change_stay_text(path: Path, name: str, values: list[str]) -> None:
+    frame = read_table(csv(path, f"hour,{name},x\n0,{values[0]},01\n0,{values[1]},2\n1,,3\n"))
+    assert frame[name.strip()].tolist()[:2] == values
+    assert frame[name.strip()].isna().tolist() == [False, False, True]
+    assert frame["x"].tolist() == [1, 2, 3]
+
+
+def test_a_late_zero_keeps_all_csv_identifiers_as_text(path: Path) -> None:
+    rows = "".join(f"{i},{i}\n" for i in range(1_000_000))  # more than one block
+    frame = read_table(csv(path, "stay_id,x\n" + rows + "012,7\n"))
+    assert frame["stay_id"].iloc[[0, 12, -1]].tolist() == ["0", "12", "012"]
+    assert frame["x"].dtype == "int64"
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [("12\n0", "int64"), ("9" * 15 + "\n-1", "int64"), ("1\nNA", "Int64"), ("12.0\n0.5", "float64"), ("a\n1", "str")],
+)
+def test_other_csv_identifiers_keep_the_type_that_is_guessed(path: Path, values: str, dtype: str) -> None:
+    lines = "\n".join(f"{value},1" for value in values.split("\n"))
+    assert str(read_table(csv(path, "stay_id,hour\n" + lines)).dtypes["stay_id"]) == dtype
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        'id,hour,"heart\nrate",sbp',
+        'id,hour,sbp,"heart\nrate"',
+        'id,hour,"heart\r\nrate",x',
+        'id,hour,x,"heart',
+        "id,a,b,c\x0bd",
+    ],
+)
+def test_a_line_break_in_a_csv_name_is_refused_without_quoting_it(path: Path, header: str) -> None:
+    for lines in (1, 50_000):
+        with pytest.raises(DataError, match="not printable") as caught:
+            read_table(csv(path, header + "\n" + "1,2,3,4\n" * lines))
+        assert "heart" not in str(caught.value)
+
+
+def test_a_mark_alone_is_no_table(path: Path) -> None:
+    with pytest.raises(DataError, match="neither Parquet nor CSV"):
+        read_table(csv(path, "", "utf-8-sig"))
+
+
 def test_names_lose_their_surrounding_blanks(path: Path) -> None:
     assert read_table(csv(path, " id , hour\n1,2\n")).columns.tolist() == ["id", "hour"]
 

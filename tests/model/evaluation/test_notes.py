@@ -27,6 +27,16 @@ def test_a_ratio_other_than_in_training_is_pointed_out() -> None:
     assert notes(labels=[none]) == ""
 
 
+def test_nothing_is_said_of_a_category_whose_training_share_is_not_told() -> None:
+    obtained = {"SICU": 20, "MICU": 80}
+    hidden = LabelReport(name="unit_type", obtained=obtained, training_shares={"SICU": 0.0, "MICU": 1.0})
+    assert notes(labels=[hidden]) == ""
+    nothing = LabelReport(name="unit_type", obtained=obtained, training_shares={"SICU": 0.0, "MICU": 0.0})
+    assert notes(labels=[nothing]) == ""
+    other = LabelReport(name="unit", obtained={"S": 50, "M": 40, "C": 10}, training_shares={"S": 0, "M": 0.3, "C": 0.7})
+    assert "unit = M in 40.0% of these stays, but in 30.0%" in notes(labels=[other])
+
+
 def test_samples_small_cohorts_missing_datasets_and_filled_values_are_pointed_out() -> None:
     assert "a sample of 100 of the 5,000 stays" in notes(n_stays=5000)
     assert "smaller than the set of real stays" in notes(n_holdout=400)

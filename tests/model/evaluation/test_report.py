@@ -127,6 +127,45 @@ def test_filled_values_are_compared_with_filled_values(
     assert gone["total_variation", None].value == pytest.approx(report.headline()["total_variation"], abs=0.02)
 
 
+@pytest.mark.parametrize(("imputed", "filled"), [(None, True), (True, True), (False, False)])
+def test_whether_values_were_filled_is_what_the_caller_says(
+    imputed: bool | None, filled: bool, ward: Callable[..., Stays], ward_codec: Codec, reference: ReferenceStatistics
+) -> None:
+    complete = ward_codec.fill(ward(300, 3))
+    report = evaluate(
+        codec=ward_codec,
+        train=ward(400, 1),
+        holdout=ward(120, 2),
+        synthetic=complete,
+        reference=reference,
+        options=CHEAP,
+        subject=Subject(imputed=imputed),
+    )
+    temperature = report.features[0]
+    assert temperature.synthetic is not None
+    assert temperature.training is not None
+    assert temperature.synthetic.missing_rate == 0
+    assert temperature.training.missing_rate == pytest.approx(0 if filled else 0.2, abs=0.03)
+    assert any("filled in" in note for note in report.notes) == filled
+    assert (report.headline()["total_variation"] > 0.05) != filled  # the mark alone gives (0.2 + 0) / 3
+
+
+def test_filling_changes_no_report_where_nothing_was_missing(ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    stays = ward_codec.fill(ward(200, 1))
+    reference = reference_statistics(ward_codec, stays, None, options=CHEAP)
+    report = evaluate(
+        codec=ward_codec,
+        train=None,
+        holdout=None,
+        synthetic=stays,
+        reference=reference,
+        options=CHEAP,
+        subject=Subject(imputed=True),
+    )
+    assert report.headline()["marginal_ks"] == 0
+    assert not any("filled in" in note for note in report.notes)
+
+
 def test_a_broken_figure_is_reported_and_the_others_go_on(
     ward: Callable[..., Stays], ward_codec: Codec, monkeypatch: pytest.MonkeyPatch
 ) -> None:

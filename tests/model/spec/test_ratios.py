@@ -46,7 +46,9 @@ def test_what_a_schema_cannot_satisfy_is_named(value: object, says: str) -> None
         check_ratios(parse(value), schema(DEATH, UNIT))
 
 
-@pytest.mark.parametrize("value", [{"death": {"0": -0.1, "1": 1.1}}, {"death": {"0": float("nan")}}, "equal", [], 3])
+@pytest.mark.parametrize(
+    "value", [{"death": {"0": -0.1, "1": 1.1}}, {"death": {"0": float("nan")}}, "equal", [], {}, 3]
+)
 def test_what_is_no_ratio_does_not_parse(value: object) -> None:
     with pytest.raises(ValidationError):
         parse(value)
