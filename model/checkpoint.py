@@ -13,7 +13,7 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
-from model.data.codec import Codec, CodecState
+from model.data.codec import SHARED_BY, Codec, CodecState
 from model.data.layout import TableLayout
 from model.diffusion.denoiser import Denoiser
 from model.files import write_bytes, write_tensors
@@ -25,7 +25,6 @@ from model.strata import rake
 from model.training_run import TrainingSummary, dimensions_of
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
-SMALL_COUNT = 11  # a smaller number of patients is not stored
 
 
 class LabelJoint(Spec):
@@ -60,8 +59,8 @@ class LabelJoint(Spec):
 
 
 def _banded(counts: npt.NDArray[np.int64]) -> tuple[int, ...]:
-    small = (counts > 0) & (counts < SMALL_COUNT)
-    return tuple(int(count) for count in np.where(small, SMALL_COUNT // 2, counts).ravel())
+    small = (counts > 0) & (counts < SHARED_BY)
+    return tuple(int(count) for count in np.where(small, SHARED_BY // 2, counts).ravel())
 
 
 class ModelDescription(Spec):

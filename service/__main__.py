@@ -6,11 +6,10 @@ import sys
 
 import uvicorn
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from service.api.app import create_app
 from service.contracts.logs import configure_logs
-from service.contracts.settings import Settings
+from service.contracts.settings import Settings, explain
 
 GRACE_SECONDS = 10
 
@@ -20,7 +19,7 @@ def main() -> int:
     try:
         settings = Settings()
     except ValidationError as error:
-        return _refuse("; ".join(_told(detail) for detail in error.errors()))
+        return _refuse(explain(error))
     if settings.redis_url is None:
         return _refuse("set CDMT_REDIS_URL (or REDIS_URL); `cdmt serve` brings a Redis of its own")
     configure_logs(settings.log_level)
@@ -34,12 +33,6 @@ def main() -> int:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     return 0
-
-
-def _told(error: ErrorDetails) -> str:
-    """The variable at fault, if it is one, and what is wrong with it; not its value, which may be a password."""
-    message = error["msg"].removeprefix("Value error, ")
-    return f"CDMT_{str(error['loc'][0]).upper().removeprefix('CDMT_')}: {message}" if error["loc"] else message
 
 
 def _refuse(reason: str) -> int:

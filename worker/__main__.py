@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import structlog
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 from redis.exceptions import RedisError
 
 from model.spec.errors import CDMTError
@@ -16,7 +15,7 @@ from service.contracts.errors import IllegalTransition, NotFound
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import QUEUES
 from service.contracts.logs import configure_logs
-from service.contracts.settings import Settings
+from service.contracts.settings import Settings, explain
 from service.contracts.storage import ArtifactStore
 from worker import outcomes
 from worker.horse import Horse, Timing, redis_of, run_horse, worker_name
@@ -38,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = Settings()
     except ValidationError as error:
-        sys.stderr.write(f"the worker does not start: {'; '.join(_told(detail) for detail in error.errors())}\n")
+        sys.stderr.write(f"the worker does not start: {explain(error)}\n")
         return 2
     configure_logs(settings.log_level)
     if settings.redis_url is None:
@@ -81,12 +80,6 @@ def _record_loss(jobs: JobStore, job_id: str, *, requeued: bool, stopped: bool) 
         return  # removed, or ended before its horse did
     except (CDMTError, OSError) as error:
         log.error("loss_not_recorded", job_id=job_id, error=type(error).__name__)
-
-
-def _told(error: ErrorDetails) -> str:
-    """The variable at fault, if it is one, and what is wrong with it; not its value, which may be a password."""
-    message = error["msg"].removeprefix("Value error, ")
-    return f"CDMT_{str(error['loc'][0]).upper().removeprefix('CDMT_')}: {message}" if error["loc"] else message
 
 
 def _parser() -> argparse.ArgumentParser:

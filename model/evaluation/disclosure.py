@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from model.data.codec import SHARED_BY
 from model.evaluation.space import Bools, Codes, Floats
 
-MIN_STAYS = 11
+MIN_STAYS = SHARED_BY
 CELLS_AT_ONCE = 2**26
 
 

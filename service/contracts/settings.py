@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DAY = 24 * 3600
@@ -106,6 +107,17 @@ def is_url_of_redis(url: str) -> bool:
         return parts.scheme in {"redis", "rediss", "unix"} and (parts.port is None or parts.port > 0)
     except ValueError:
         return False
+
+
+def explain(error: ValidationError) -> str:
+    """What is wrong with the settings, in one line: variables and rules, no value, which may be a password."""
+    return "; ".join(_told(detail) for detail in error.errors())
+
+
+def _told(error: ErrorDetails) -> str:
+    """The variable at fault, if it is one, and what is wrong with it; not its value, which may be a password."""
+    message = error["msg"].removeprefix("Value error, ")
+    return f"CDMT_{str(error['loc'][0]).upper().removeprefix('CDMT_')}: {message}" if error["loc"] else message
 
 
 def is_loopback(host: str) -> bool:
