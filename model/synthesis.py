@@ -20,6 +20,19 @@ from model.training import CancelCheck, Progress
 
 SOLVERS = {"euler": euler_sampler, "2m": dpmpp_2m_sampler}
 UNCONDITIONED = -1
+MAX_REDRAWS = 50
+
+Accept = Callable[[Stays], npt.NDArray[np.bool_]]
+Draw = Callable[[npt.NDArray[np.int64], tuple[int, ...]], Stays]
+
+
+def accept_all(stays: Stays) -> npt.NDArray[np.bool_]:
+    """Every stay is good as it is drawn."""
+    return np.ones(len(stays), dtype=np.bool_)
+
+
+def forget(n_stays: int) -> None:
+    """Take no note of stays that are drawn again."""
 
 
 def synthesise(
@@ -32,11 +45,15 @@ def synthesise(
     chunk_size: int,
     progress: Progress,
     cancelled: CancelCheck,
+    accept: Accept = accept_all,
+    redrawn: Callable[[int], None] = forget,
 ) -> Iterator[Stays]:
     """Draw one stay per row of `labels` (n, K), at most `chunk_size` at a time; -1 leaves a label to the model.
 
-    The noise of chunk k depends on (seed, k) alone, so that any chunk can be drawn again. Raises Cancelled between
-    two solver steps, SamplingError if the network left the finite numbers. Progress counts stays, also within a chunk.
+    Stays that `accept` (n,) refuses are drawn again with the same labels until it takes them, and `redrawn` is told how
+    many. The noise of chunk k depends on (seed, k) and the attempt alone, so that any chunk can be drawn again. Raises
+    Cancelled between two solver steps; SamplingError if the network left the finite numbers, or if after 50 attempts
+    a stay is still refused. Progress counts stays, also within a chunk.
     """
     for number, first in enumerate(range(0, len(labels), chunk_size)):
         chunk = labels[first : first + chunk_size]
@@ -46,7 +63,31 @@ def synthesise(
                 raise Cancelled("the generation was cancelled")
             progress("sampling", first + size * step // sampler.n_steps, len(labels))
 
-        yield _draw(model, chunk, sampler=sampler, missing=missing, seed=(seed, number), after_step=after_step)
+        def draw(
+            codes: npt.NDArray[np.int64],
+            key: tuple[int, ...],
+            after_step: Callable[[int], None] = after_step,
+            number: int = number,
+        ) -> Stays:
+            return _draw(
+                model, codes, sampler=sampler, missing=missing, seed=(seed, number, *key), after_step=after_step
+            )
+
+        yield _accepted(chunk, draw, accept=accept, redrawn=redrawn)
+
+
+def _accepted(labels: npt.NDArray[np.int64], draw: Draw, *, accept: Accept, redrawn: Callable[[int], None]) -> Stays:
+    """Stays with these labels, all of them accepted: the refused ones are drawn again, the others stay."""
+    stays = draw(labels, ())
+    for attempt in range(1, MAX_REDRAWS + 1):
+        refused = np.flatnonzero(~accept(stays))
+        if not len(refused):
+            return stays
+        redrawn(len(refused))
+        stays = stays.replace(refused, draw(labels[refused], (attempt,)))
+    if not accept(stays).all():
+        raise SamplingError(f"after {MAX_REDRAWS} attempts, stays still break a rule of the schema")
+    return stays
 
 
 @torch.no_grad()
@@ -56,7 +97,7 @@ def _draw(
     *,
     sampler: SamplerConfig,
     missing: Missing,
-    seed: tuple[int, int],
+    seed: tuple[int, ...],
     after_step: Callable[[int], None],
 ) -> Stays:
     state = sample_states(model.denoiser, torch.as_tensor(labels), sampler=sampler, seed=seed, after_step=after_step)
@@ -74,7 +115,7 @@ def sample_states(
     labels: Tensor,
     *,
     sampler: SamplerConfig,
-    seed: tuple[int, int],
+    seed: tuple[int, ...],
     after_step: Callable[[int], None],
 ) -> Tensor:
     """States (B, L, D) with `labels` (B, K), by the probability-flow ODE from noise (CDMT-EHR, algorithm 2)."""
@@ -82,14 +123,14 @@ def sample_states(
     times = solver_times(sampler.n_steps).to(device)
     sigmas = denoiser.sigma(times)
     shape = (len(labels), *sigmas.shape[1:])
-    noise = torch.randn(shape, generator=_generator(*seed)).to(device)
+    noise = torch.randn(shape, generator=_generator(seed)).to(device)
     label = one_hot_labels(labels.to(device), denoiser.dimensions.label_sizes)
     denoise = guided(denoiser, label, scale=sampler.guidance)
     x = start_state(denoise, noise, sigmas=sigmas, times=times, start=sampler.start)
     return SOLVERS[sampler.solver](denoise, x, sigmas=sigmas, times=times, after_step=after_step)
 
 
-def _generator(seed: int, chunk: int) -> torch.Generator:
+def _generator(key: tuple[int, ...]) -> torch.Generator:
     # on the CPU, so that every device starts from the same noise
-    mixed = np.random.SeedSequence([seed, chunk]).generate_state(1, np.uint64)[0]
+    mixed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(mixed) % 2**63)

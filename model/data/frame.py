@@ -37,6 +37,16 @@ def to_table(stays: Stays, schema: Schema, layout: TableLayout, *, first_stay: i
     return pa.Table.from_arrays(arrays, schema=target)
 
 
+def as_written(stays: Stays, schema: Schema, layout: TableLayout) -> Stays:
+    """The stays with the numbers that `to_table` writes: rounded where the column holds integers, to 7 digits else."""
+    target, numerical = arrow_schema(layout), stays.numerical.copy()
+    for j, feature in enumerate(schema.numerical):
+        values = numerical[:, :, j]
+        is_integer = pa.types.is_integer(target.field(feature.name).type)
+        numerical[:, :, j] = np.rint(values) if is_integer else _significant(values)
+    return Stays(numerical, stays.categorical, stays.labels, stays.patients)
+
+
 def _column(
     name: str, dtype: pa.DataType, stays: Stays, schema: Schema, layout: TableLayout, first_stay: int
 ) -> pa.Array:

@@ -47,3 +47,9 @@ class Stays:
         """The stays at `index`, in that order."""
         patients = None if self.patients is None else self.patients[index]
         return Stays(self.numerical[index], self.categorical[index], self.labels[index], patients)
+
+    def replace(self, index: npt.NDArray[np.int64], others: Stays) -> Stays:
+        """The same stays with `others` in the places `index`; without patients."""
+        numerical, categorical, labels = self.numerical.copy(), self.categorical.copy(), self.labels.copy()
+        numerical[index], categorical[index], labels[index] = others.numerical, others.categorical, others.labels
+        return Stays(numerical, categorical, labels)

@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from model.data.stays import Stays
 from model.spec.config import Missing, NetworkConfig, SamplerConfig, TrainingConfig
 from model.spec.errors import Cancelled, SamplingError
 from model.strata import label_joint
-from model.synthesis import synthesise
+from model.synthesis import Accept, accept_all, forget, synthesise
 from model.training import train
 
 NETWORK = NetworkConfig(hidden_dim=16, n_layers=1, embedding_dim=4)
@@ -55,6 +56,8 @@ def draw(
     missing: Missing = "as_observed",
     seed: int = 0,
     chunk_size: int = 64,
+    accept: Accept = accept_all,
+    redrawn: Callable[[int], None] = forget,
 ) -> Stays:
     chunks = synthesise(
         model,
@@ -65,6 +68,8 @@ def draw(
         chunk_size=chunk_size,
         progress=lambda *_: None,
         cancelled=lambda: False,
+        accept=accept,
+        redrawn=redrawn,
     )
     parts = list(chunks)
     return Stays(
@@ -144,3 +149,30 @@ def test_one_stay(model: Model) -> None:
 def test_the_exponents_stay_within_their_clamp(model: Model) -> None:
     for schedule in (model.denoiser.numerical_schedule, model.denoiser.embedding_schedule):
         assert torch.all((schedule.rho() >= 2) & (schedule.rho() <= 15))
+
+
+def test_refused_stays_are_drawn_again_with_their_labels(model: Model) -> None:
+    """Accepted are stays whose first heart rate is at most 110: about half of the deaths, and nearly all others."""
+
+    def calm(stays: Stays) -> np.ndarray:
+        return ~(stays.numerical[:, 0, 0] > 110)
+
+    labels, counted = np.arange(100) % 2, list[int]()
+    stays = draw(model, labels, chunk_size=64, missing="imputed", accept=calm, redrawn=counted.append)
+    free = draw(model, labels, chunk_size=64, missing="imputed")
+    refused = ~calm(free)
+    assert calm(stays).all()
+    assert stays.labels[:, 0].tolist() == labels.tolist()
+    assert sum(counted) >= refused.sum() > 10
+    kept = np.nonzero(~refused)[0]
+    np.testing.assert_array_equal(stays.numerical[kept], free.numerical[kept])
+
+
+def test_stays_that_no_attempt_makes_acceptable_are_an_error(model: Model) -> None:
+    with pytest.raises(SamplingError, match="50 attempts"):
+        draw(
+            model,
+            np.zeros(2, dtype=np.int64),
+            sampler=SamplerConfig(n_steps=2),
+            accept=lambda s: np.zeros(len(s), bool),
+        )

@@ -5,8 +5,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from model.data.frame import arrow_schema, category_value, to_frame, to_table
+from model.data.frame import arrow_schema, as_written, category_value, to_frame, to_table
 from model.data.layout import Column, TableLayout
+from model.data.rules import breaks_rules
 from model.data.stays import Stays
 from model.spec.schema import CategoricalFeature, Label, NumericalFeature, Schema
 
@@ -111,3 +112,20 @@ def test_frame_keeps_integers_with_missing_values_as_integers() -> None:
     frame = to_frame(stays, schema, TableLayout(columns=columns, time_start=0, time_step=1))
     assert frame.dtypes.astype(str).tolist() == ["int32", "UInt8"]
     assert frame["c"].tolist() == [1, pd.NA]
+
+
+def test_stays_as_written_have_the_tables_numbers() -> None:
+    """79.6 goes into an integer column as 80, and so breaks `dbp <= map` with a mean of 79.7 beside it."""
+    features = (NumericalFeature(name="dbp"), NumericalFeature(name="map"))
+    schema = Schema(stay_id="stay", time="hour", sequence_length=1, features=features, rules=("dbp <= map",))
+    dtypes = {"stay": "int64", "hour": "int64", "dbp": "int16", "map": "double"}
+    columns = tuple(Column(name=name, dtype=dtype) for name, dtype in dtypes.items())
+    layout = TableLayout(columns=columns, time_start=0, time_step=1)
+    numerical = np.array([[[79.6, 79.7]], [[79.4, np.nan]]], dtype=np.float32)
+    stays = Stays(numerical, np.zeros((2, 1, 0), dtype=np.int64), np.zeros((2, 0), dtype=np.int64))
+    written = as_written(stays, schema, layout)
+    assert not breaks_rules(stays, schema).any()
+    assert breaks_rules(written, schema).tolist() == [True, False]
+    table = to_table(written, schema, layout)
+    assert table.equals(to_table(stays, schema, layout))
+    assert table["dbp"].to_pylist() == written.numerical[:, 0, 0].tolist() == [80, 79]
