@@ -8,6 +8,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from service.api.app import create_app
+from service.contracts.errors import BadKeyFile
 from service.contracts.logs import configure_logs
 from service.contracts.settings import Settings, explain
 
@@ -22,9 +23,13 @@ def main() -> int:
         return _refuse(explain(error))
     if settings.redis_url is None:
         return _refuse("set CDMT_REDIS_URL (or REDIS_URL); `cdmt serve` brings a Redis of its own")
+    try:
+        app = create_app(settings, redis_url=settings.redis_url)
+    except BadKeyFile as error:
+        return _refuse(str(error))
     configure_logs(settings.log_level)
     uvicorn.run(
-        create_app(settings, redis_url=settings.redis_url),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,

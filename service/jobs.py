@@ -24,7 +24,7 @@ from service.contracts.job_store import JobStore
 from service.contracts.jobs import (
     QUEUES,
     SERIALIZER,
-    TASK,
+    TASKS,
     JobError,
     JobKind,
     JobRecord,
@@ -32,7 +32,10 @@ from service.contracts.jobs import (
     now,
     problem_type,
     queue_name,
+    rq_ids,
+    waiting,
 )
+from service.contracts.products import retract
 from service.contracts.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -123,10 +126,12 @@ class JobQueue:
         try:
             if record.status == "cancelling":
                 live.request_cancel(self.redis, job_id)
+                record = self._cancelled_between_stages(record)
             else:
                 self._forget(job_id)
         except RedisError:
             log.warning("job %s shall be cancelled, but Redis does not answer", job_id)
+        retract(record, self.jobs.store)
         return record
 
     def forget(self, job_id: str) -> None:
@@ -148,7 +153,7 @@ class JobQueue:
         for queue in self._queues.values():
             clean_registries(queue)
         records = list(self.jobs.active())
-        in_queue = Job.fetch_many([record.id for record in records], self.redis, SERIALIZER)
+        in_queue = Job.fetch_many([record.rq_id for record in records], self.redis, SERIALIZER)
         for record, job in zip(records, in_queue, strict=True):
             try:
                 self._reconcile(record, job)
@@ -160,9 +165,13 @@ class JobQueue:
     def _status(self, record: JobRecord) -> LiveStatus:
         if record.status == "queued":
             return LiveStatus(queue_position=self._queues[record.kind].get_job_position(record.id))
-        if not record.is_terminal:
-            return LiveStatus(progress=live.read_progress(self.redis, record.id))
-        return LiveStatus()
+        if record.is_terminal:
+            return LiveStatus()
+        progress = live.read_progress(self.redis, record.id)
+        if record.stage == "making":
+            return LiveStatus(progress=progress)
+        position = self._queues[record.queue].get_job_position(record.rq_id)
+        return LiveStatus(progress=progress or live.WAITING_FOR_EVALUATION, queue_position=position)
 
     def _reconcile(self, record: JobRecord, job: Job | None) -> None:
         status = None if job is None else job.get_status(refresh=False)
@@ -170,41 +179,58 @@ class JobQueue:
             self._pursue_cancel(record, status)
         elif status is None:
             log.warning("job %s was not in the queue any more; it is enqueued again", record.id)
-            self._enqueue(self.jobs.transition(record.id, _waiting))
+            self._enqueue(self.jobs.transition(record.id, waiting))
         elif status == JobStatus.QUEUED and record.status == "running":
             self.jobs.transition(record.id, _waiting_unless_newer_than(record))
         elif status in (JobStatus.CANCELED, JobStatus.STOPPED):
-            self._end(record.id, "cancelled")
+            self._end(record, "cancelled")
         elif status == JobStatus.FAILED:
-            self._end(record.id, "failed", LOST_WORKER)
+            self._end(record, "failed", LOST_WORKER)
         elif status == JobStatus.FINISHED:
-            self._end(record.id, "failed", NO_OUTCOME)
+            self._end(record, "failed", NO_OUTCOME)
 
     def _pursue_cancel(self, record: JobRecord, status: JobStatus | None) -> None:
         asked_for = live.cancel_age_seconds(self.redis, record.id)
         if asked_for is None:
             live.request_cancel(self.redis, record.id)
         if status != JobStatus.STARTED:
-            self._end(record.id, "cancelled")
+            self._end(record, "cancelled")
             self._forget(record.id, keep_wish=True)
         elif asked_for is not None and asked_for > self.settings.cancel_grace_seconds:
-            self._stop(record.id)
+            self._stop(record)
 
-    def _stop(self, job_id: str) -> None:
+    def _stop(self, record: JobRecord) -> None:
         try:
-            send_stop_job_command(self.redis, job_id, SERIALIZER)
-            log.warning("job %s did not stop when asked to; its worker was told to kill it", job_id)
+            send_stop_job_command(self.redis, record.rq_id, SERIALIZER)
+            log.warning("job %s did not stop when asked to; its worker was told to kill it", record.id)
         except (InvalidJobOperation, NoSuchJobError):
-            log.info("job %s has ended by itself", job_id)
+            log.info("job %s has ended by itself", record.id)
+
+    def _cancelled_between_stages(self, record: JobRecord) -> JobRecord:
+        """End a job that shall be cancelled and whose drawn cohort waits for a worker: none will tell it to stop."""
+        if record.stage == "making":
+            return record
+        try:
+            job = Job.fetch(record.rq_id, self.redis, SERIALIZER)
+        except NoSuchJobError:
+            job = None
+        if job is not None and job.get_status(refresh=False) == JobStatus.STARTED:
+            return record
+        try:
+            record = self._end(record, "cancelled")
+        except IllegalTransition:  # a worker was faster
+            return self.jobs.read(record.id)
+        self._forget(record.id, keep_wish=True)
+        return record
 
     def _enqueue(self, record: JobRecord) -> None:
         retries = self.settings.max_attempts - 1
         try:
-            self._queues[record.kind].enqueue_call(
-                TASK,
+            self._queues[record.queue].enqueue_call(
+                TASKS[record.stage],
                 args=[record.id],
-                job_id=record.id,
-                timeout=self.settings.timeout_seconds(record.kind),
+                job_id=record.rq_id,
+                timeout=self.settings.timeout_seconds(record.queue),
                 result_ttl=self.settings.rq_ttl_seconds,
                 failure_ttl=self.settings.rq_ttl_seconds,
                 retry=Retry(max=retries, enqueue_at_front=True) if retries else None,
@@ -213,17 +239,23 @@ class JobQueue:
         except DuplicateJobError:
             log.info("job %s is in the queue already", record.id)
 
-    def _end(self, job_id: str, status: JobState, error: JobError | None = None) -> None:
+    def _end(self, seen: JobRecord, status: JobState, error: JobError | None = None) -> JobRecord:
+        """End a job as it was seen; not if it has come to its next stage since, of which RQ's status says nothing."""
         change = {"status": status, "error": error, "finished_at": now()}
-        self.jobs.transition(job_id, lambda record: record.model_copy(update=change))
+        record = self.jobs.transition(
+            seen.id, lambda record: record.model_copy(update=change) if record.stage == seen.stage else record
+        )
+        retract(record, self.jobs.store)
+        return record
 
     def _forget(self, job_id: str, *, keep_wish: bool = False) -> None:
-        try:
-            Job.fetch(job_id, self.redis, SERIALIZER).delete()
-        except NoSuchJobError:
-            pass
-        except ValueError:  # RQ stumbles over the expired execution of a lost worker
-            log.info("job %s is not wholly deleted in Redis; what is left will expire", job_id)
+        for rq_id in rq_ids(job_id):
+            try:
+                Job.fetch(rq_id, self.redis, SERIALIZER).delete()
+            except NoSuchJobError:
+                pass
+            except ValueError:  # RQ stumbles over the expired execution of a lost worker
+                log.info("job %s is not wholly deleted in Redis; what is left will expire", rq_id)
         if not keep_wish:
             live.clear(self.redis, job_id)
 
@@ -234,10 +266,6 @@ def _cancelled_or_cancelling(record: JobRecord) -> JobRecord:
     return record.model_copy(update={"status": "cancelling"})
 
 
-def _waiting(record: JobRecord) -> JobRecord:
-    return record.model_copy(update={"status": "queued"})
-
-
 def _waiting_unless_newer_than(seen: JobRecord) -> Callable[[JobRecord], JobRecord]:
     """Not if another worker has begun, or somebody has cancelled, since the record was seen."""
-    return lambda record: _waiting(record) if record == seen else record
+    return lambda record: waiting(record) if record == seen else record

@@ -13,17 +13,20 @@ from redis.exceptions import RedisError
 from model.spec.errors import CDMTError
 from service.contracts.errors import IllegalTransition, NotFound
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import QUEUES
+from service.contracts.jobs import QUEUES, parse_rq_id
 from service.contracts.logs import configure_logs
+from service.contracts.products import retract
 from service.contracts.settings import Settings, explain
 from service.contracts.storage import ArtifactStore
 from worker import outcomes
 from worker.horse import Horse, Timing, redis_of, run_horse, worker_name
 from worker.parent import WarmWorker
-from worker.publishing import retract
 
-PRELOADED = frozenset({"generate"})
-"""Queues whose users wait for seconds, not minutes: their horse is ready before the first job."""
+PRELOADED = frozenset({"generate", "evaluate"})
+"""Queues whose users wait for seconds, not minutes: their horse is ready before the first job.
+
+Every cohort goes through both.
+"""
 
 log = structlog.get_logger("worker")
 
@@ -62,7 +65,7 @@ def serve(settings: Settings, *, queue: str, shutdown_seconds: float) -> int:
         horse=Horse(run_horse, settings, queue, name, timing, preload=queue in PRELOADED),
         name=name,
         timing=timing,
-        on_lost=lambda job_id, requeued, stopped: _record_loss(jobs, job_id, requeued=requeued, stopped=stopped),
+        on_lost=lambda rq_id, requeued, stopped: _record_loss(jobs, rq_id, requeued=requeued, stopped=stopped),
     )
     log.info("worker_started", name=name, queue=queue)
     worker.work(logging_level=None)
@@ -70,9 +73,10 @@ def serve(settings: Settings, *, queue: str, shutdown_seconds: float) -> int:
     return 0 if worker.asked_to_stop else 1
 
 
-def _record_loss(jobs: JobStore, job_id: str, *, requeued: bool, stopped: bool) -> None:
+def _record_loss(jobs: JobStore, rq_id: str, *, requeued: bool, stopped: bool) -> None:
+    job_id, stage = parse_rq_id(rq_id)
     try:
-        record = jobs.transition(job_id, outcomes.lost(requeued=requeued, stopped=stopped))
+        record = jobs.transition(job_id, outcomes.lost(stage, requeued=requeued, stopped=stopped))
         if record.is_terminal:
             jobs.store.remove_work_dir(job_id)
             retract(record, jobs.store)

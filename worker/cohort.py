@@ -6,12 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 
 from model.checkpoint import Model
+from model.data.arrange import arrange
+from model.data.arrow import to_pandas
 from model.data.frame import arrow_schema, to_table
 from model.data.layout import TableLayout
 from model.data.stays import Stays
+from model.spec.errors import DataError
 from model.spec.schema import Schema
 
 COMPRESSION, COMPRESSION_LEVEL = "zstd", 3  # fixed: the same cohort is the same bytes
@@ -41,6 +45,31 @@ def write_cohort(
             writer.write_table(table, row_group_size=max(1, table.num_rows))
             first += len(stays)
             yield stays
+
+
+def read_cohort(path: Path, schema: Schema, *, n_stays: int) -> Stays:
+    """The first `n_stays` stays of a cohort that `write_cohort` wrote; only the row groups that hold them are read.
+
+    DataError where the cohort was made with another schema, which does not match.
+    """
+    wanted: set[object] = set()
+    parts = []
+    with pq.ParquetFile(path) as file:
+        if schema.stay_id not in file.schema_arrow.names:
+            raise DataError(f"column '{schema.stay_id}' is missing", column=schema.stay_id)
+        for number in range(file.num_row_groups):
+            if len(wanted) >= n_stays:
+                break
+            part = to_pandas(file.read_row_group(number))
+            ids = part[schema.stay_id].unique()[: n_stays - len(wanted)]
+            wanted |= set(ids.tolist())
+            parts.append(part[part[schema.stay_id].isin(ids)])
+    return arrange(pd.concat(parts, ignore_index=True), synthetic_schema(schema), one_class=True).stays
+
+
+def synthetic_schema(schema: Schema) -> Schema:
+    """The schema of a synthetic table, in which nobody is a patient of several stays."""
+    return schema.model_copy(update={"patient_id": None})
 
 
 def concatenate(parts: list[Stays]) -> Stays:

@@ -1,4 +1,4 @@
-"""A generate job: from a request to a folder with the cohort, its report and its manifest."""
+"""A generate job: from a request to a folder with the cohort and its manifest, drawn and then assessed."""
 
 from __future__ import annotations
 
@@ -12,27 +12,33 @@ import numpy as np
 import numpy.typing as npt
 
 from model.checkpoint import Model
+from model.data.rules import breaks_rules
 from model.data.split import Split
 from model.data.stays import Stays
-from model.spec.report import Subject
+from model.spec.privacy import PrivacyThresholds
 from model.spec.schema import Schema
 from model.strata import LabelPlan, count_labels, plan_labels
-from model.synthesis import UNCONDITIONED, synthesise
+from model.synthesis import UNCONDITIONED, accept_all, synthesise
 from model.training import CancelCheck, Progress
 from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, now
 from service.contracts.records import COHORT, CohortRecord, FileEntry
 from service.contracts.storage import manifest
-from worker.cohort import concatenate, default_chunk_size, write_cohort
+from worker.assess import assess_cohort, not_evaluated
+from worker.cohort import default_chunk_size, write_cohort
 from worker.models import StoredModel
 from worker.progress import JobLink
-from worker.provenance import cohort_metadata, cohort_provenance
+from worker.provenance import cohort_metadata
 from worker.publishing import publish
-from worker.real import split_of
-from worker.report import report_on_table, write_report
+from worker.real import has_dataset
 from worker.workshop import Workshop
 
-EVALUATED_STAYS = 10_000
-"""The report looks at the first so many stays, so that memory does not grow with the cohort. Their order is random."""
+NO_RULES = "the model's schema has no rules, so that there was nothing to enforce"
+
+
+class Drawn(NamedTuple):
+    """A cohort that is drawn and published; its evaluation is a job of its own."""
+
+    result: JobResult
 
 
 class Generated(NamedTuple):
@@ -44,26 +50,32 @@ class Generated(NamedTuple):
 
 @dataclass
 class Tally:
-    """What is remembered of a cohort that has gone to the disk: how many labels, and a sample of its stays."""
+    """What is remembered of a cohort that has gone to the disk: how many stays, labels, and stays drawn again."""
 
     schema: Schema
     n_stays: int = 0
-    sample: list[Stays] = field(default_factory=list)
+    n_redrawn: int = 0
     counts: dict[str, Counter[str]] = field(default_factory=dict)
 
     def add(self, stays: Stays) -> None:
-        """Count a chunk, and keep of it what the sample still lacks."""
-        wanted = EVALUATED_STAYS - self.n_stays
-        if wanted > 0:
-            self.sample.append(stays.take(slice(wanted)))
+        """Count a chunk."""
         self.n_stays += len(stays)
         for name, counts in count_labels(stays.labels, self.schema).items():
             self.counts.setdefault(name, Counter()).update(counts)
+
+    def redraw(self, n_stays: int) -> None:
+        """Count stays that are drawn again."""
+        self.n_redrawn += n_stays
 
     @property
     def label_counts(self) -> dict[str, dict[str, int]]:
         """Label -> category -> stays."""
         return {name: dict(counts) for name, counts in self.counts.items()}
+
+    @property
+    def redraw_rate(self) -> float:
+        """Share of all drawn stays that were refused."""
+        return self.n_redrawn / max(1, self.n_stays + self.n_redrawn)
 
 
 def generate_cohort(
@@ -73,52 +85,68 @@ def generate_cohort(
     destination: Path,
     real: Split | None,
     chunk_size: int | None,
+    thresholds: PrivacyThresholds | None = None,
     progress: Progress,
     cancelled: CancelCheck,
 ) -> Generated:
-    """Draw the cohort that `request` asks for into the empty folder `destination`, with its report if asked for.
+    """Draw and assess the cohort that `request` asks for, in one go, into the empty folder `destination`.
 
-    Memory does not grow with the number of stays. `real` are the stays that the model was trained on and its holdout,
-    None where they are gone: the report then uses what the model remembers of them. The same request, model and
-    device give the same Parquet, byte by byte. Raises RatioError, Cancelled.
+    `real` are the stays that the model was trained on and its holdout, None where they are gone. Raises RatioError,
+    Cancelled.
+    """
+    drawn = draw_cohort(
+        stored, request, destination=destination, chunk_size=chunk_size, progress=progress, cancelled=cancelled
+    )
+    result = assess_cohort(
+        destination,
+        stored.facts,
+        request,
+        drawn.result,
+        destination=destination,
+        real=real,
+        thresholds=thresholds or PrivacyThresholds(),
+        progress=progress,
+        cancelled=cancelled,
+    )
+    return Generated(result, manifest(destination))
+
+
+def draw_cohort(
+    stored: StoredModel,
+    request: GenerateRequest,
+    *,
+    destination: Path,
+    chunk_size: int | None,
+    progress: Progress,
+    cancelled: CancelCheck,
+) -> Generated:
+    """Draw the cohort that `request` asks for into the empty folder `destination`.
+
+    Memory does not grow with the number of stays. The same request, model and device give the same Parquet, byte by
+    byte, whether and however it is evaluated. Raises RatioError, SamplingError, Cancelled.
     """
     start = time.perf_counter()
-    model = stored.model
-    plan = _plan(model, request)
+    plan = _plan(stored.model, request)
     tally = _draw(stored, request, plan, destination, chunk_size=chunk_size, progress=progress, cancelled=cancelled)
     if request.mode == "conditional":
-        assert tally.label_counts == count_labels(plan.codes, model.schema), "the cohort has other labels than planned"
-    timings = {"sampling": time.perf_counter() - start}
-    figures: dict[str, float | None] = {}
-    if request.evaluate:
-        start = time.perf_counter()
-        report = report_on_table(
-            model.codec,
-            concatenate(tally.sample),
-            real=real,
-            reference=stored.reference,
-            subject=_subject(stored, request, plan, tally),
-            seed=request.seed,
-            progress=progress,
-            cancelled=cancelled,
-        )
-        write_report(report, destination)
-        figures.update(report.headline())
-        timings["evaluation"] = time.perf_counter() - start
+        planned = count_labels(plan.codes, stored.model.schema)
+        assert tally.label_counts == planned, "the cohort has other labels than planned"
     files = manifest(destination)
-    return Generated(_result(plan, tally, files[COHORT], figures=figures, timings=timings), files)
+    return Generated(_result(request, plan, tally, files[COHORT], seconds=time.perf_counter() - start), files)
 
 
-def run_generate(record: JobRecord, request: GenerateRequest, *, shop: Workshop, link: JobLink) -> JobResult:
-    """Draw the cohort that a job asks for and publish it under the job's id."""
+def run_generate(record: JobRecord, request: GenerateRequest, *, shop: Workshop, link: JobLink) -> JobResult | Drawn:
+    """Draw the cohort that a job asks for and publish it under the job's id.
+
+    Drawn where it goes on to an evaluation: if a report is wanted, or the privacy gate can judge.
+    """
     loaded = shop.models.get(request.model_id)
     stored = loaded.stored
     with shop.store.staging(f"{record.id}-{record.attempts}") as folder:
-        result, files = generate_cohort(
+        result, files = draw_cohort(
             stored,
             request,
             destination=folder,
-            real=split_of(stored.record, shop.store) if request.evaluate else None,
             chunk_size=shop.settings.chunk_size,
             progress=link.progress,
             cancelled=link.cancelled,
@@ -126,7 +154,10 @@ def run_generate(record: JobRecord, request: GenerateRequest, *, shop: Workshop,
         cohort = publish(folder, _record(record, request, result, files), kind="cohorts", store=shop.store)
     timings = {"model_load": loaded.seconds, **result.timings}
     sha256 = cohort.files[COHORT].sha256
-    return result.model_copy(update={"model_load": loaded.load, "timings": timings, "sha256": sha256})
+    result = result.model_copy(update={"model_load": loaded.load, "timings": timings, "sha256": sha256})
+    if request.evaluate or has_dataset(stored.record, shop.store):
+        return Drawn(result)
+    return not_evaluated(result)
 
 
 def _plan(model: Model, request: GenerateRequest) -> LabelPlan:
@@ -160,6 +191,8 @@ def _draw(
         chunk_size=size,
         progress=progress,
         cancelled=cancelled,
+        accept=(lambda stays: ~breaks_rules(stays, model.schema)) if request.enforce_rules else accept_all,
+        redrawn=tally.redraw,
     )
     metadata = cohort_metadata(request, model=stored.record, chunk_size=size)
     layout = model.description.layout
@@ -168,31 +201,16 @@ def _draw(
     return tally
 
 
-def _result(
-    plan: LabelPlan, tally: Tally, cohort: FileEntry, *, figures: dict[str, float | None], timings: dict[str, float]
-) -> JobResult:
+def _result(request: GenerateRequest, plan: LabelPlan, tally: Tally, cohort: FileEntry, *, seconds: float) -> JobResult:
+    idle = request.enforce_rules and not tally.schema.rules
     return JobResult(
         n_stays=tally.n_stays,
         label_counts=tally.label_counts,
         sha256=cohort.sha256,
         bytes=cohort.bytes,
-        warnings=plan.warnings,
-        figures=figures,
-        timings={part: round(seconds, 3) for part, seconds in timings.items()},
-    )
-
-
-def _subject(stored: StoredModel, request: GenerateRequest, plan: LabelPlan, tally: Tally) -> Subject:
-    conditional = request.mode == "conditional"
-    return Subject(
-        kind="cohort",
-        title=f"Synthetic stays from {stored.record.name}",
-        n_stays=tally.n_stays,
-        asked=dict(count_labels(plan.codes, stored.model.schema)) if conditional else None,
-        obtained=tally.label_counts,
-        imputed=request.missing == "imputed",
-        provenance=cohort_provenance(request, model=stored.record),
-        notes=plan.warnings,
+        warnings=(*plan.warnings, NO_RULES) if idle else plan.warnings,
+        redraw_rate=round(tally.redraw_rate, 6) if request.enforce_rules else None,
+        timings={"sampling": round(seconds, 3)},
     )
 
 

@@ -11,8 +11,9 @@ from typing import Literal
 import structlog
 import torch
 
-from model.checkpoint import Model, load_model
+from model.checkpoint import Model, load_model, read_description
 from model.compute import Compute
+from model.data.codec import Codec
 from model.evaluation.reference import ReferenceStatistics
 from model.spec.errors import CheckpointError
 from service.contracts.records import WEIGHTS, ModelRecord
@@ -23,12 +24,26 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
+class ModelFacts:
+    """What an evaluation needs of a model: its record, its codec, and what it remembers of its training data."""
+
+    record: ModelRecord
+    codec: Codec
+    reference: ReferenceStatistics | None
+
+
+@dataclass(frozen=True)
 class StoredModel:
     """A model ready to sample from, its record, and what it remembers of the data that it was trained on."""
 
     model: Model
     record: ModelRecord
     reference: ReferenceStatistics | None
+
+    @property
+    def facts(self) -> ModelFacts:
+        """All but the weights."""
+        return ModelFacts(self.record, self.model.codec, self.reference)
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,15 @@ def read_model(folder: Path, device: torch.device) -> StoredModel:
     if not intact:
         raise CheckpointError(f"model '{record.id}': {WEIGHTS} is not the file that its record describes")
     return StoredModel(load_model(folder, device), record, read_reference(folder))
+
+
+def read_facts(folder: Path) -> ModelFacts:
+    """What is known of the model in `folder` without loading it; CheckpointError."""
+    try:
+        record = ModelRecord.model_validate_json((folder / RECORD).read_bytes())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"'{folder.name}' is no stored model: {type(error).__name__}") from error
+    return ModelFacts(record, Codec(read_description(folder).codec), read_reference(folder))
 
 
 class ModelCache:

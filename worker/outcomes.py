@@ -13,8 +13,8 @@ from model.spec.errors import (
     SchemaError,
     TrainingError,
 )
-from service.contracts.errors import NotFound
-from service.contracts.jobs import JobError, JobRecord, JobResult, now, problem_type
+from service.contracts.errors import IllegalTransition, NotFound
+from service.contracts.jobs import JobError, JobRecord, JobResult, Stage, now, problem_type, waiting
 
 Change = Callable[[JobRecord], JobRecord]
 
@@ -37,11 +37,21 @@ class OutOfTime(BaseException):
     """A job has used up its time. No Exception, lest one that is caught on the way let the job go on."""
 
 
-def started(record: JobRecord) -> JobRecord:
-    """Another attempt begins. A job that is being cancelled stays so: the attempt will find out."""
-    status = record.status if record.status == "cancelling" else "running"
-    changed = {"status": status, "attempts": record.attempts + 1, "started_at": record.started_at or now()}
-    return record.model_copy(update=changed)
+def started(stage: Stage) -> Change:
+    """Another attempt at a stage begins. A job that is being cancelled stays so: the attempt will find out.
+
+    IllegalTransition, raised by the change, for a job that is at its other stage.
+    """
+    counter = "evaluation_attempts" if stage == "evaluation" else "attempts"
+
+    def change(record: JobRecord) -> JobRecord:
+        if record.stage != stage:
+            raise IllegalTransition(f"job '{record.id}' is at another stage: {record.stage}")
+        status = record.status if record.status == "cancelling" else "running"
+        counted = {counter: getattr(record, counter) + 1}
+        return record.model_copy(update={"status": status, "started_at": record.started_at or now(), **counted})
+
+    return change
 
 
 def still_running(record: JobRecord) -> JobRecord:
@@ -49,9 +59,20 @@ def still_running(record: JobRecord) -> JobRecord:
     return record.model_copy(update={"status": "running"}) if record.status == "queued" else record
 
 
+def handed_over(drawn: JobResult) -> Change:
+    """The cohort is drawn, and the job goes on as an evaluation; not if it is being cancelled."""
+    change = {"status": "running", "stage": "evaluation", "drawn": drawn}
+    return lambda record: cancelled(record) if record.status == "cancelling" else record.model_copy(update=change)
+
+
 def succeeded(result: JobResult) -> Change:
-    """The job is done."""
-    return lambda record: record.model_copy(update={"status": "succeeded", "finished_at": now(), "result": result})
+    """The job is done; or, if it was asked to stop and came too far to hear it, stopped all the same."""
+
+    def change(record: JobRecord) -> JobRecord:
+        done = {"status": "succeeded", "finished_at": now(), "result": result}
+        return cancelled(record) if record.status == "cancelling" else record.model_copy(update=done)
+
+    return change
 
 
 def failed(error: JobError) -> Change:
@@ -64,13 +85,22 @@ def cancelled(record: JobRecord) -> JobRecord:
     return record.model_copy(update={"status": "cancelled", "finished_at": now()})
 
 
-def lost(*, requeued: bool, stopped: bool) -> Change:
-    """The job's process ended without a word: it was stopped by force, or will run again, or has died too often."""
-    if stopped:
-        return cancelled
-    if requeued:
-        return lambda record: record if record.status == "cancelling" else _queued(record)
-    return lambda record: cancelled(record) if record.status == "cancelling" else _gave_up(record)
+def lost(stage: Stage, *, requeued: bool, stopped: bool) -> Change:
+    """The process of a stage ended without a word: stopped by force, or to run again, or it has died too often.
+
+    That of the drawing may have handed the job over just before: then nothing is lost.
+    """
+
+    def change(record: JobRecord) -> JobRecord:
+        if record.stage != stage:
+            return record
+        if stopped or (record.status == "cancelling" and not requeued):
+            return cancelled(record)
+        if requeued:
+            return record if record.status == "cancelling" else waiting(record)
+        return _gave_up(record)
+
+    return change
 
 
 def describe(error: BaseException) -> JobError:
@@ -100,11 +130,8 @@ def _unexpected(error: BaseException) -> JobError:
     return JobError(type=problem_type("internal-error"), title="The job failed unexpectedly", detail=detail)
 
 
-def _queued(record: JobRecord) -> JobRecord:
-    return record.model_copy(update={"status": "queued"})
-
-
 def _gave_up(record: JobRecord) -> JobRecord:
-    detail = f"the worker's process died in each of {record.attempts} attempts; the job was given up"
+    attempts = record.evaluation_attempts if record.stage == "evaluation" else record.attempts
+    detail = f"the worker's process died in each of {attempts} attempts; the job was given up"
     error = JobError(type=problem_type("worker-lost"), title="The worker was lost", detail=detail)
     return failed(error)(record)

@@ -41,7 +41,7 @@ class RedisLost(Exception):
 class WarmWorker(LeasedWorker):
     """The parent: RQ's worker, whose horse outlives the job. Never imports torch.
 
-    `on_lost(job_id, requeued, stopped)` is told when a job ended without its horse saying so: the horse died, was
+    `on_lost(rq_id, requeued, stopped)` is told when a job of RQ's ended without its horse saying so: it died, was
     stopped on request, or the job was found stranded; `requeued` says whether RQ will run it again.
     """
 

@@ -25,14 +25,14 @@ def software_version() -> str:
 def cohort_metadata(request: GenerateRequest, *, model: ModelRecord, chunk_size: int) -> dict[str, str]:
     """The file metadata of a cohort's Parquet: all that its content depends on.
 
-    It holds no time and no job, so that the same request gives the same bytes.
+    It holds no time, no job and nothing of an evaluation, so that the same stays are the same bytes.
     """
     return {
         "cdmt.synthetic": "true",
         "cdmt.model_id": model.id,
         "cdmt.model_version": str(model.version),
         "cdmt.model_sha256": model.sha256,
-        "cdmt.request": request.model_dump_json(),
+        "cdmt.request": request.model_dump_json(exclude={"evaluate", "detail"}),
         "cdmt.seed": str(request.seed),
         "cdmt.chunk_size": str(chunk_size),
         "cdmt.software_version": software_version(),

@@ -21,13 +21,21 @@ def read_stays(path: Path, schema: Schema, *, one_class: bool = False) -> Arrang
     return arrange(frame, schema, one_class=one_class)
 
 
+def has_dataset(record: ModelRecord, store: ArtifactStore) -> bool:
+    """Whether the very table that a model was trained on is still in the store."""
+    if record.dataset_id is None:
+        return False
+    try:
+        return store.dataset(record.dataset_id).sha256 == record.dataset_sha256
+    except NotFound:
+        return False
+
+
 def split_of(record: ModelRecord, store: ArtifactStore) -> Split | None:
     """The stays that a model was trained on and its holdout, split as they were then; None if they are gone."""
-    if record.dataset_id is None:
+    if record.dataset_id is None or not has_dataset(record, store):
         return None
     try:
-        if store.dataset(record.dataset_id).sha256 != record.dataset_sha256:
-            return None
         stays = read_stays(store.dataset_dir(record.dataset_id) / TABLE, record.table_schema).stays
     except (NotFound, FileNotFoundError):  # deleted, perhaps while we read
         return None

@@ -19,7 +19,7 @@ from model.evaluation.render import render_html
 from model.evaluation.report import evaluate
 from model.spec.config import SamplerConfig
 from model.spec.ratios import LabelRatios
-from model.spec.report import EvaluationOptions, MetricName, Report, Subject
+from model.spec.report import EvaluationOptions, Report, Subject
 from model.strata import count_labels, plan_labels
 from model.synthesis import synthesise
 from model.training import CancelCheck, Progress
@@ -46,7 +46,7 @@ def report_on_model(
     sides: Split,
     *,
     name: str,
-    seed: int,
+    options: EvaluationOptions,
     n_stays: int | None = None,
     progress: Progress,
     cancelled: CancelCheck,
@@ -56,11 +56,12 @@ def report_on_model(
     A second cohort with all label categories equally often (CFG-bal) is judged by what a classifier learns from it:
     figure `tstr_balanced`. Raises Cancelled.
     """
+    seed = options.seed
     reference = reference_statistics(
         model.codec,
         sides.train,
         sides.holdout,
-        options=EvaluationOptions(seed=seed),
+        options=options,
         progress=progress,
         cancelled=cancelled,
     )
@@ -80,7 +81,7 @@ def report_on_model(
         subject=Subject(
             kind="model", title=name, asked=asked, imputed=False, provenance=_provenance(model), notes=notes
         ),
-        seed=seed,
+        options=options,
         progress=progress,
         cancelled=cancelled,
     )
@@ -94,8 +95,7 @@ def report_on_table(
     real: Split | None,
     reference: ReferenceStatistics | None,
     subject: Subject,
-    seed: int,
-    metrics: tuple[MetricName, ...] | None = None,
+    options: EvaluationOptions,
     progress: Progress,
     cancelled: CancelCheck,
 ) -> Report:
@@ -106,7 +106,7 @@ def report_on_table(
         holdout=real.holdout if real else None,
         synthetic=synthetic,
         reference=reference,
-        options=EvaluationOptions(seed=seed, metrics=metrics),
+        options=options,
         subject=subject,
         progress=progress,
         cancelled=cancelled,
@@ -177,8 +177,7 @@ def _balanced_utility(
         real=sides,
         reference=reference,
         subject=Subject(imputed=False),
-        seed=seed,
-        metrics=("tstr",),
+        options=EvaluationOptions(seed=seed, metrics=("tstr",)),
         progress=progress,
         cancelled=cancelled,
     )

@@ -15,14 +15,17 @@ import torch
 
 from model.spec.errors import Cancelled, CDMTError
 from service.contracts.errors import IllegalTransition, NotFound
-from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, TrainRequest
+from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, Stage, TrainRequest
+from service.contracts.live import WAITING_FOR_EVALUATION
+from service.contracts.products import discard, retract
 from service.contracts.settings import Settings
 from worker import outcomes
+from worker.assess import run_assessment
 from worker.evaluate import run_evaluate
-from worker.generate import run_generate
+from worker.generate import Drawn, run_generate
+from worker.handover import hand_over
 from worker.outcomes import SPENT, OutOfTime
 from worker.progress import JobLink
-from worker.publishing import discard, retract
 from worker.train import run_train
 from worker.workshop import Workshop, open_workshop
 
@@ -32,6 +35,9 @@ RECORD_SECONDS, RECORD_POLL_SECONDS = 20.0, 0.5
 
 UNRECORDED = "unrecorded"
 """What a task returns where its record could not be written: the gateway then finds a job without an outcome."""
+
+HANDED_OVER = "handed over"
+"""What a task returns whose job goes on at its next stage."""
 
 Written = TypeVar("Written")
 
@@ -50,56 +56,90 @@ def run(job_id: str) -> str:
     """Do the job and return the state that its record came to have, SPENT after an unforeseen error, or UNRECORDED.
 
     Whatever goes wrong in the job goes into the record and not to RQ: RQ's retries are for processes that die.
-    `open_for` comes first.
+    A generation is HANDED_OVER once its cohort is drawn. `open_for` comes first.
     """
     return execute(job_id, _workshop.get())
 
 
-def execute(job_id: str, shop: Workshop) -> str:
-    """`run` with everything that it uses as an argument."""
+def assess(job_id: str) -> str:
+    """As `run`, for the second stage of a generation: the report on its cohort, and the privacy gate."""
+    return execute(job_id, _workshop.get(), stage="evaluation")
+
+
+def execute(job_id: str, shop: Workshop, *, stage: Stage = "making") -> str:
+    """`run` and `assess` with everything that they use as an argument."""
     with structlog.contextvars.bound_contextvars(job_id=job_id):
         try:
-            return _execute(job_id, shop)
+            ended = _execute(job_id, shop, stage)
         except OSError as error:
             log.error("outcome_not_recorded", error=type(error).__name__, errno=error.errno)
             return UNRECORDED
+        if ended == HANDED_OVER:  # what the drawing kept is removed by now, and nobody holds its lock
+            _hand_over(job_id, shop)
+        return ended
 
 
-def _execute(job_id: str, shop: Workshop) -> str:
+def _execute(job_id: str, shop: Workshop, stage: Stage) -> str:
     with _alone(job_id, shop):
         try:
-            ended = _attempt(_started(job_id, shop), shop)
+            ended = _attempt(_started(job_id, shop, stage), shop)
         except (NotFound, IllegalTransition) as error:
             log.info("job_skipped", reason=str(error))  # another attempt or the gateway ended it, or it was removed
-            with suppress(NotFound):
-                retract(shop.jobs.read(job_id), shop.store)
-            ended = "skipped"
+            ended = _skipped(job_id, shop, stage)
         shop.store.remove_work_dir(job_id)
         return ended
 
 
-def _started(job_id: str, shop: Workshop) -> JobRecord:
-    """The record of the attempt that begins; or that has failed, because it could not be recorded."""
+def _skipped(job_id: str, shop: Workshop, stage: Stage) -> str:
+    """The drawing of a job that is drawn already, perhaps by a process that died at once, hands it over again."""
     try:
-        return shop.jobs.transition(job_id, outcomes.started)
+        record = shop.jobs.read(job_id)
+    except NotFound:
+        return "skipped"
+    retract(record, shop.store)
+    is_drawn = stage == "making" and record.stage == "evaluation" and not record.is_terminal
+    return HANDED_OVER if is_drawn else "skipped"
+
+
+def _hand_over(job_id: str, shop: Workshop) -> None:
+    with suppress(NotFound):
+        record = shop.jobs.read(job_id)
+        if not record.is_terminal:
+            hand_over(record, redis=shop.redis, settings=shop.settings)
+
+
+def _started(job_id: str, shop: Workshop, stage: Stage) -> JobRecord:
+    """The record of the attempt that begins; or that has failed, because it could not be recorded."""
+    started = outcomes.started(stage)
+    try:
+        return shop.jobs.transition(job_id, started)
     except OSError as error:
         failed = outcomes.failed(outcomes.describe(error))
         log.warning("job_failed", error=type(error).__name__, errno=error.errno)
-        return _patiently(lambda: shop.jobs.transition(job_id, lambda record: failed(outcomes.started(record))))
+        record = _patiently(lambda: shop.jobs.transition(job_id, lambda record: failed(started(record))))
+        retract(record, shop.store)
+        return record
 
 
 def _attempt(record: JobRecord, shop: Workshop) -> str:
     if record.is_terminal:
         return record.status
     link = JobLink(record.id, redis=shop.redis, jobs=shop.jobs)
-    with structlog.contextvars.bound_contextvars(request_id=record.request_id, attempt=record.attempts):
-        log.info("job_started", kind=record.kind)
-        link.progress("starting", 0, 1)
+    attempt = record.evaluation_attempts if record.stage == "evaluation" else record.attempts
+    with structlog.contextvars.bound_contextvars(request_id=record.request_id, attempt=attempt):
+        log.info("job_started", kind=record.kind, stage=record.stage)
+        link.progress("evaluating" if record.stage == "evaluation" else "starting", 0, 1)
         start = time.monotonic()
         change, foreseen = _outcome(record, shop, link)
         after = _ended(record, change, shop)
+        seconds = round(time.monotonic() - start, 3)
+        if not after.is_terminal:
+            link.progress(WAITING_FOR_EVALUATION.step, 0, 1)
+            log.info("job_drawn", seconds=seconds)
+            return HANDED_OVER
+        retract(after, shop.store)
         link.close()
-        log.info("job_ended", status=after.status, seconds=round(time.monotonic() - start, 3))
+        log.info("job_ended", status=after.status, seconds=seconds)
         return after.status if foreseen else SPENT
 
 
@@ -130,7 +170,8 @@ def _patiently(write: Callable[[], Written]) -> Written:
 def _outcome(record: JobRecord, shop: Workshop, link: JobLink) -> tuple[outcomes.Change, bool]:
     """What becomes of the record, and whether the process can be trusted with another job."""
     try:
-        return outcomes.succeeded(_work(record, shop, link)), True
+        result = _work(record, shop, link)
+        return (outcomes.handed_over(result.result) if isinstance(result, Drawn) else outcomes.succeeded(result)), True
     except Cancelled:
         return outcomes.cancelled, True
     except CDMTError as error:
@@ -141,12 +182,14 @@ def _outcome(record: JobRecord, shop: Workshop, link: JobLink) -> tuple[outcomes
         return outcomes.failed(outcomes.describe(error)), outcomes.is_full_disk(error)
 
 
-def _work(record: JobRecord, shop: Workshop, link: JobLink) -> JobResult:
+def _work(record: JobRecord, shop: Workshop, link: JobLink) -> JobResult | Drawn:
     if link.cancelled():
         raise Cancelled("the job was cancelled before it began")
     match record.request:
         case TrainRequest() as request:
             return run_train(record, request, shop=shop, link=link)
+        case GenerateRequest() as request if record.stage == "evaluation":
+            return run_assessment(record, request, shop=shop, link=link)
         case GenerateRequest() as request:
             return run_generate(record, request, shop=shop, link=link)
         case request:

@@ -13,6 +13,8 @@ from model.data.layout import TableLayout
 from model.data.split import Split, split
 from model.spec.base import Spec
 from model.spec.config import NetworkConfig, TrainingConfig
+from model.spec.privacy import PrivacyThresholds
+from model.spec.report import EvaluationOptions
 from model.spec.schema import Schema
 from model.strata import label_joint
 from model.training import CancelCheck, Progress, train
@@ -51,6 +53,7 @@ def train_model(
     cancelled: CancelCheck,
     checkpoint_seconds: float = 60.0,
     report_stays: int | None = None,
+    thresholds: PrivacyThresholds | None = None,
 ) -> ModelRecord:
     """Train on the stays in `table` and fill the empty folder `destination`: weights, description, report, record.
 
@@ -77,7 +80,13 @@ def train_model(
     save_model(_description(recipe, codec, arranged.layout, sides, trained), trained.denoiser, destination)
     model = load_model(destination, compute.torch_device())  # as every later job will
     made = report_on_model(
-        model, sides, name=recipe.name, seed=recipe.seed, n_stays=report_stays, progress=progress, cancelled=cancelled
+        model,
+        sides,
+        name=recipe.name,
+        options=EvaluationOptions(seed=recipe.seed, thresholds=thresholds or PrivacyThresholds()),
+        n_stays=report_stays,
+        progress=progress,
+        cancelled=cancelled,
     )
     write_report(made.report, destination)
     write_reference(made.reference, destination)
@@ -101,6 +110,7 @@ def run_train(record: JobRecord, request: TrainRequest, *, shop: Workshop, link:
             progress=link.progress,
             cancelled=link.cancelled,
             checkpoint_seconds=shop.settings.checkpoint_every_seconds,
+            thresholds=shop.settings.privacy_thresholds,
         )
         parents = {"dataset_id": dataset.id, "dataset_sha256": dataset.sha256, "job_id": record.id}
         model = model.model_copy(update={"id": record.id, "caller": record.caller, **parents})

@@ -8,21 +8,32 @@ import numpy as np
 
 from model.evaluation.disclosure import MIN_STAYS, is_small, safe_shares, stays_per_cell
 from model.evaluation.fidelity import correlation, correlation_mae, frequencies, total_variation
+from model.evaluation.missingness import co_missing, co_missing_mae, marks
 from model.evaluation.space import Codes, Floats, Table
 from model.evaluation.temporal import acf, acf_mse, transition_counts, transition_distance, transition_matrix
 from model.spec.report import MetricName
+
+AGGREGATE_METRICS: tuple[MetricName, ...] = (
+    "total_variation",
+    "correlation_mae",
+    "transition_distance",
+    "acf_mse",
+    "co_missingness",
+)
 
 
 class Aggregates(NamedTuple):
     """Frequencies (C,) and transition matrices (C, C) by channel name, correlations (M, M), autocorrelations (M, K).
 
-    NaN is unknown: too few stays to be told.
+    `co_missing` are the phi coefficients (F, F) of the features that can be missing. NaN is unknown: too few stays to
+    be told.
     """
 
     frequencies: dict[str, Floats]
     transitions: dict[str, Floats]
     correlation: Floats
     acf: Floats
+    co_missing: Floats
 
 
 def aggregate(table: Table) -> Aggregates:
@@ -33,13 +44,16 @@ def aggregate(table: Table) -> Aggregates:
         transitions={name: transition_matrix(codes, size) for name, codes, size in columns},
         correlation=correlation(table.numerical),
         acf=acf(table.numerical),
+        co_missing=co_missing(marks(table)[1], real=False),
     )
 
 
 def aggregate_real(table: Table) -> Aggregates:
-    """Aggregates of a real table that is at hand: exact, without the correlations that a report may not tell."""
+    """Aggregates of a real table that is at hand: exact, but for the correlations that a report may not tell."""
     exact = aggregate(table)
-    return exact._replace(correlation=_safe_correlation(exact.correlation, table))
+    told = co_missing(marks(table)[1], real=True)
+    together = np.where(np.isnan(told), np.nan, exact.co_missing)
+    return exact._replace(correlation=_safe_correlation(exact.correlation, table), co_missing=together)
 
 
 def compare(name: MetricName, a: Aggregates, b: Aggregates) -> float:
@@ -51,19 +65,26 @@ def compare(name: MetricName, a: Aggregates, b: Aggregates) -> float:
         return transition_distance([a.transitions[c] for c in channels], [b.transitions[c] for c in channels])
     if name == "correlation_mae":
         return correlation_mae(a.correlation, b.correlation)
+    if name == "co_missingness":
+        return co_missing_mae(a.co_missing, b.co_missing)
     assert name == "acf_mse"
     return acf_mse(a.acf, b.acf)
 
 
 def safe_aggregates(table: Table) -> Aggregates:
     """Aggregates of a real table that may be kept without it: nothing rests on fewer than 11 stays."""
-    exact = aggregate(table)
+    return told_of(aggregate_real(table), table)
+
+
+def told_of(real: Aggregates, table: Table) -> Aggregates:
+    """What may be told of the aggregates (`aggregate_real`) of a table."""
     columns = [(c.name, table.categorical[:, :, j], len(c.categories)) for j, c in enumerate(table.channels)]
     return Aggregates(
         frequencies={name: _safe_frequencies(codes, size) for name, codes, size in columns},
         transitions={name: _safe_transitions(codes, size) for name, codes, size in columns},
-        correlation=_safe_correlation(exact.correlation, table),
-        acf=_safe_acf(exact.acf, table),
+        correlation=real.correlation,
+        acf=_safe_acf(real.acf, table),
+        co_missing=co_missing(marks(table)[1], real=True),
     )
 
 

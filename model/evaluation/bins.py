@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from model.evaluation.disclosure import MIN_STAYS
@@ -25,15 +27,31 @@ def shared_edges(sides: list[Inputs]) -> tuple[float, ...]:
         return ()
     low, high = np.quantile(values, [0.005, 0.995]).tolist()
     edges = _round_edges(low, high, resolution=_resolution(values))
-    seen = [_stays_by_bin(side, edges) for side in sides]
-    kept, pending = [edges[0]], [np.zeros(len(side), dtype=bool) for side in seen]
-    for i in range(len(edges) - 1):
-        pending = [waiting | side[:, i] for waiting, side in zip(pending, seen, strict=True)]
-        if all(waiting.sum() >= MIN_STAYS for waiting in pending):
-            kept.append(edges[i + 1])
-            pending = [np.zeros(len(side), dtype=bool) for side in seen]
-    kept[-1] = edges[-1]  # too few stays left at the upper end: they join the last bin
-    return tuple(kept) if len(kept) > 1 else (float(edges[0]), float(edges[-1]))
+    kept = full_bins([stays_by_bin(side, edges) for side in sides])
+    return tuple(edges[kept].tolist())
+
+
+def full_bins(seen: Sequence[Bools], *, or_empty: bool = False) -> Codes:
+    """(k,) which of B + 1 edges to keep so that every bin between them holds 11 stays or more of each group.
+
+    `seen` are the groups, (n, B) True where a stay has a value in a bin; `or_empty`: or none of a group. Where that
+    cannot be, the first and the last edge are left.
+    """
+    n_bins = seen[0].shape[1]
+    kept, start = [0], 0
+    for end in range(1, n_bins + 1):
+        if _is_full(seen, start, end, or_empty=or_empty):
+            kept.append(end)
+            start = end
+    while len(kept) > 1 and not (kept[-1] == n_bins or _is_full(seen, kept[-2], n_bins, or_empty=or_empty)):
+        kept.pop()  # too few stays left at the upper end: they join the last bin, or the last ones
+    return np.array([*(kept[:-1] or [0]), n_bins])
+
+
+def _is_full(seen: Sequence[Bools], start: int, end: int, *, or_empty: bool) -> bool:
+    """Whether the bins from `start` to before `end` hold, together, 11 stays or more of each group."""
+    held = [int(group[:, start:end].any(axis=1).sum()) for group in seen]
+    return all(n >= MIN_STAYS or (or_empty and n == 0) for n in held)
 
 
 def _resolution(values: Floats) -> float:
@@ -64,7 +82,8 @@ def bins_of(values: Inputs, edges: Floats) -> Codes:
     return np.where(np.isnan(values), -1, index)
 
 
-def _stays_by_bin(values: Inputs, edges: Floats) -> Bools:
+def stays_by_bin(values: Inputs, edges: Floats) -> Bools:
+    """(n, B) True where a stay has a value in a bin."""
     n_bins = len(edges) - 1
     seen = np.zeros((len(values), n_bins + 1), dtype=bool)
     np.put_along_axis(seen, bins_of(values, edges) % (n_bins + 1), True, axis=1)

@@ -20,19 +20,20 @@ def is_small(n_stays: Codes) -> Bools:
     return (n_stays > 0) & (n_stays < MIN_STAYS)
 
 
-def safe_shares(counts: Floats, n_stays: Codes, *, total: int) -> Floats:
+def safe_shares(counts: Floats, n_stays: Codes, *, total: int, rounded: bool = False) -> Floats:
     """Shares of `counts` (C,), cells that `n_stays` (C,) calls small told as 0; all 0 where no cell is left.
 
-    `total` is the number of stays in the table.
+    `total` is the number of stays in the table. `rounded`: to steps of 10 stays, also where no cell is small; for
+    shares that are told beside others, whose small cells could be worked out from them.
     """
     small = is_small(n_stays)
     kept = np.where(small, 0.0, counts)
     shares: Floats = kept / max(kept.sum(), 1)
-    if not small.any() or not kept.any():
+    if not (small.any() or rounded) or not kept.any():
         return shares
     step = (MIN_STAYS - 1) / total
-    rounded: Floats = np.round(shares / step) * step
-    told: Floats = rounded / max(rounded.sum(), step)
+    steps: Floats = np.round(shares / step) * step
+    told: Floats = steps / max(steps.sum(), step)
     return told
 
 

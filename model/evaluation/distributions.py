@@ -12,10 +12,11 @@ from model.data.stays import MISSING_CATEGORY, Stays
 from model.evaluation.bins import bins_of, shared_edges
 from model.evaluation.disclosure import MIN_STAYS, is_small, safe_rates, safe_shares, stays_per_cell
 from model.evaluation.fidelity import marginal_ks, mean_of_known, total_variation
+from model.evaluation.missingness import run_shares
 from model.evaluation.space import Bools, Codes, Floats, Inputs
-from model.spec.report import Distribution, FeatureReport
+from model.spec.figures import Distribution, FeatureReport
 
-QUANTILES = (5, 25, 50, 75, 95)
+QUANTILES = (0.1, 5, 25, 50, 75, 95, 99.9)
 
 
 def feature_reports(train: Stays, holdout: Stays | None, codec: Codec) -> tuple[FeatureReport, ...]:
@@ -24,7 +25,7 @@ def feature_reports(train: Stays, holdout: Stays | None, codec: Codec) -> tuple[
     The distance between the two is exact: it says nothing about single stays.
     """
     sides = [side for side in (train, holdout) if side is not None]
-    return tuple(_of_real(feature, column, sides) for feature, column in _features(codec))
+    return tuple(_of_real(feature, column, sides) for feature, column in columns_of(codec))
 
 
 def _of_real(feature: FeatureReport, column: int, sides: list[Stays]) -> FeatureReport:
@@ -49,7 +50,7 @@ def with_synthetic(synthetic: Stays, known: Sequence[FeatureReport] | None, code
     Where nothing is known of real stays, the synthetic ones have bins of their own.
     """
     described = []
-    for k, (unknown, column) in enumerate(_features(codec)):
+    for k, (unknown, column) in enumerate(columns_of(codec)):
         feature = _with_bins(unknown, column, [synthetic]) if known is None else known[k]
         told = describe(synthetic, feature, column=column, real=False)
         found = {"synthetic": told, "distance": distance(feature, told, feature.training)}
@@ -57,7 +58,7 @@ def with_synthetic(synthetic: Stays, known: Sequence[FeatureReport] | None, code
     return tuple(described)
 
 
-def _features(codec: Codec) -> list[tuple[FeatureReport, int]]:
+def columns_of(codec: Codec) -> list[tuple[FeatureReport, int]]:
     """The schema's features in order, and where each of them is among the columns of its kind."""
     columns = {feature.name: j for j, feature in enumerate(codec.schema.numerical)}
     columns |= {feature.name: j for j, feature in enumerate(codec.schema.categorical)}
@@ -91,40 +92,45 @@ def describe(stays: Stays, feature: FeatureReport, *, column: int, real: bool) -
     """`feature`, column number `column` of its kind, in `stays`. Of `real` stays no small numbers are told."""
     if feature.type == "numerical":
         values = stays.numerical[:, :, column]
-        return _numerical(values, np.array(feature.edges), real=real)
-    return _categorical(stays.categorical[:, :, column], len(feature.categories), real=real)
+        return numerical(values, np.array(feature.edges), real=real)
+    return categorical(stays.categorical[:, :, column], len(feature.categories), real=real)
 
 
-def _numerical(values: Inputs, edges: Floats, *, real: bool) -> Distribution:
+def numerical(values: Inputs, edges: Floats, *, real: bool) -> Distribution:
+    """The distribution of values (n, L) in the bins of `edges`."""
     observed = ~np.isnan(values)
     n_bins = max(len(edges) - 1, 0)
     cells = bins_of(values, edges) if n_bins else np.full(values.shape, -1)
     few = is_small(stays_per_cell(cells, n_bins)).any()
     hidden = n_bins == 0 or (real and bool(few))
-    shares = np.zeros(n_bins) if hidden else _shares(cells, n_bins, real=real)
-    missing = _missing_by_step(observed, real=real)
+    shares = np.zeros(n_bins) if hidden else shares_of(cells, n_bins, real=real)
+    missing = missing_by_step(observed, real=real)
     return Distribution(
-        n_values=0 if hidden else _n_values(observed, missing),
+        n_values=0 if hidden else n_values(observed, missing),
         shares=tuple(shares.tolist()),
         quantiles={} if hidden else _quantiles(values, real=real),
         missing_rate=float(missing.mean()),
         missing_by_step=tuple(missing.tolist()),
+        missing_runs=tuple(run_shares(~observed, real=real).tolist()),
     )
 
 
-def _categorical(codes: Codes, n_categories: int, *, real: bool) -> Distribution:
+def categorical(codes: Codes, n_categories: int, *, real: bool) -> Distribution:
+    """The distribution of the codes (n, L) of a feature."""
     observed = codes != MISSING_CATEGORY
-    shares = _shares(codes, n_categories, real=real)
-    missing = _missing_by_step(observed, real=real)
+    shares = shares_of(codes, n_categories, real=real)
+    missing = missing_by_step(observed, real=real)
     return Distribution(
-        n_values=_n_values(observed, missing) if shares.any() else 0,
+        n_values=n_values(observed, missing) if shares.any() else 0,
         shares=tuple(shares.tolist()),
         missing_rate=float(missing.mean()),
         missing_by_step=tuple(missing.tolist()),
+        missing_runs=tuple(run_shares(~observed, real=real).tolist()),
     )
 
 
-def _shares(cells: Codes, n_cells: int, *, real: bool) -> Floats:
+def shares_of(cells: Codes, n_cells: int, *, real: bool) -> Floats:
+    """(C,) shares of the cells (n, L), -1 being none."""
     counts = np.bincount(cells[cells >= 0], minlength=n_cells).astype(np.float64)
     if real:
         return safe_shares(counts, stays_per_cell(cells, n_cells), total=len(cells))
@@ -139,18 +145,22 @@ def _quantiles(values: Inputs, *, real: bool) -> dict[str, float | None]:
     cuts = np.quantile(observed, np.array(QUANTILES) / 100)
     told: dict[str, float | None] = {}
     for percent, cut in zip(QUANTILES, cuts.tolist(), strict=True):
-        beyond = min(int((values <= cut).any(axis=1).sum()), int((values >= cut).any(axis=1).sum()))
-        told[str(percent)] = None if real and beyond < MIN_STAYS else cut
+        told[f"{percent:g}"] = None if real and _stays_beyond(values, cut) < MIN_STAYS else cut
     return told
 
 
-def _missing_by_step(observed: Bools, *, real: bool) -> Floats:
+def _stays_beyond(values: Inputs, cut: float) -> int:
+    """How many stays reach `cut` from below, or from above: the fewer of the two."""
+    return min(int((values <= cut).any(axis=1).sum()), int((values >= cut).any(axis=1).sum()))
+
+
+def missing_by_step(observed: Bools, *, real: bool) -> Floats:
     """(L,) rates. The rate of all steps is their mean: an exact one would give away a step that is not told."""
     hits = (~observed).sum(axis=0)
     rates: Floats = safe_rates(hits, total=len(observed)) if real else hits / max(len(observed), 1)
     return rates
 
 
-def _n_values(observed: Bools, missing: Floats) -> int:
+def n_values(observed: Bools, missing: Floats) -> int:
     """How many entries have a value, as far as the rates that are told of the steps say it."""
     return max(1, round((1 - missing.mean()) * observed.size)) if observed.any() else 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.spatial.distance import pdist
+from scipy.stats import wasserstein_distance
 
-from model.evaluation.space import Codes, Floats, Inputs, NotAvailable
+from model.evaluation.space import Codes, Floats, Inputs, NotAvailable, Table, flat
 
 MMD_STAYS = 2_000
+ROWS_AT_ONCE = 2**18
 
 
 def frequencies(codes: Codes, n_categories: int) -> Floats:
@@ -40,14 +41,18 @@ def correlation(numerical: Inputs) -> Floats:
     A constant feature is correlated with nothing, and has 0. NaN for a table without stays.
     """
     n, length, width = numerical.shape
-    flat = numerical.reshape(n * length, width).astype(np.float64)
+    flat = numerical.reshape(n * length, width)
     if not len(flat):
         return np.full((width, width), np.nan)
-    centred = flat - flat.mean(axis=0)
-    deviation = np.sqrt((centred**2).mean(axis=0))
+    mean = flat.mean(axis=0, dtype=np.float64)
+    covariance = np.zeros((width, width))
+    for start in range(0, len(flat), ROWS_AT_ONCE):
+        centred = flat[start : start + ROWS_AT_ONCE] - mean
+        covariance += centred.T @ centred / len(flat)
+    deviation = np.sqrt(np.diag(covariance))
     constant = deviation < 1e-6
     deviation[constant] = 1.0
-    matrix: Floats = (centred.T @ centred) / len(flat) / np.outer(deviation, deviation)
+    matrix: Floats = np.clip(covariance / np.outer(deviation, deviation), -1.0, 1.0)
     matrix[constant] = matrix[:, constant] = 0.0
     return matrix
 
@@ -71,25 +76,42 @@ def mmd(a: Inputs, b: Inputs) -> float:
     if not len(a) or not len(b):
         raise NotAvailable("one of the two tables holds no stays")
     stacked = np.concatenate([a, b]).astype(np.float64)
-    distances = pdist(stacked, "sqeuclidean")
-    scale = float(np.median(distances)) or float(distances.mean()) or 1.0
-    n, m = len(a), len(b)
-    within_a, within_b, all_pairs = _pair_sums(np.exp(-distances / scale), n, m)
-    between = all_pairs - within_a - within_b
-    squared = (n + 2 * within_a) / n**2 + (m + 2 * within_b) / m**2 - 2 * between / (n * m)
+    stacked -= stacked.mean(axis=0)  # smaller numbers, smaller rounding errors in the next step
+    squares, total, n = (stacked**2).sum(axis=1), len(stacked), len(a)
+    kernel = np.maximum(squares[:, None] + squares - 2 * stacked @ stacked.T, 0.0)
+    np.fill_diagonal(kernel, 0.0)
+    pairs = kernel.ravel()[1:].reshape(total - 1, total + 1)[:, :-1]  # all but the diagonal, each pair twice
+    scale = float(np.median(pairs)) or float(pairs.mean()) or 1.0
+    np.exp(np.divide(kernel, -scale, out=kernel), out=kernel)
+    squared = kernel[:n, :n].mean() + kernel[n:, n:].mean() - 2 * kernel[:n, n:].mean()
     return float(np.sqrt(max(squared, 0.0)))
 
 
-def _pair_sums(kernel: Floats, n: int, m: int) -> tuple[float, float, float]:
-    """Sums of the condensed kernel over pairs within the first n, within the last m, and over all pairs."""
-    total = n + m
-    ends = np.cumsum(np.arange(total - 1, 0, -1))  # row i of the upper triangle ends here
-    in_a = 0.0
-    for i in range(n - 1):
-        start = int(ends[i]) - (total - 1 - i)
-        in_a += float(kernel[start : start + n - 1 - i].sum())
-    first_of_b = int(ends[n - 1])
-    return in_a, float(kernel[first_of_b:].sum()), float(kernel.sum())
+def mmd_between(a: Table, b: Table, *, n: int, seed: int) -> float:
+    """`mmd` of `n` stays of each table, flattened."""
+    if n < 2:
+        raise NotAvailable("at least 2 stays of each table are needed")
+    return mmd(flat(a.sample(n, seed=seed)), flat(b.sample(n, seed=seed + 1)))
+
+
+def wasserstein(a: Floats, b: Floats) -> float:
+    """`integral |F_a(x) - F_b(x)| dx`: the earth mover's distance between two samples (n,) and (m,), in their unit.
+
+    NaN where one of them is empty.
+    """
+    return float(wasserstein_distance(a, b)) if len(a) and len(b) else float("nan")
+
+
+def binned_wasserstein(p: Floats, q: Floats, edges: Floats) -> float:
+    """The same of two histograms (B,) on `edges` (B + 1,), the values spread evenly within each bin.
+
+    Values beyond the outer edges count as within them.
+    """
+    gap = np.concatenate([[0.0], np.cumsum(p - q)])
+    left, right = np.abs(gap[:-1]), np.abs(gap[1:])
+    crossing = gap[:-1] * gap[1:] < 0  # the difference changes its sign within the bin: two triangles
+    triangles = (left**2 + right**2) / np.where(crossing, 2 * (left + right), 1.0)
+    return float((np.diff(edges) * np.where(crossing, triangles, (left + right) / 2)).sum())
 
 
 def mean_of_known(values: Sequence[float], otherwise: str) -> float:

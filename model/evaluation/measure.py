@@ -13,7 +13,7 @@ from typing import NamedTuple
 from model.evaluation.definitions import DEFINITIONS
 from model.evaluation.space import Figure, NotAvailable, Tick
 from model.spec.errors import Cancelled
-from model.spec.report import MetricName, Status
+from model.spec.report import EvaluationOptions, MetricName, Status
 
 Progress = Callable[[str, int, int], None]
 CancelCheck = Callable[[], bool]
@@ -30,6 +30,13 @@ def no_progress(step: str, value: int, maximum: int) -> None:
 def never() -> bool:
     """Nobody asks to stop."""
     return False
+
+
+def is_wanted(name: MetricName, options: EvaluationOptions) -> bool:
+    """Whether `options` ask for a figure; TRTR comes with TSTR and TRTS, which are compared with it."""
+    if options.metrics is None or name in options.metrics:
+        return True
+    return name == "trtr" and ("tstr" in options.metrics or "trts" in options.metrics)
 
 
 class Outcome(NamedTuple):
@@ -76,15 +83,15 @@ class Run:
         except NotAvailable as error:
             return "not_available", None, str(error)
         except Exception as error:  # noqa: BLE001 -- whatever breaks is reported, and the other figures go on
-            _log.warning("the figure %s failed: %s", name, _where(error))
-            return "failed", None, f"the computation broke ({_where(error)})"
+            _log.warning("the figure %s failed: %s", name, place_of(error))
+            return "failed", None, f"the computation broke ({place_of(error)})"
         figure = result if isinstance(result, Figure) else Figure(result)
         if not math.isfinite(figure.value):
             return "failed", None, "the computation gave no finite number"
         return "ok", figure, None
 
 
-def _where(error: Exception) -> str:
+def place_of(error: Exception) -> str:
     """Kind and place of an error. Its message stays out: it could quote a patient's value."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

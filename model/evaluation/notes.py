@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from model.spec.report import LabelReport
+from model.spec.figures import LabelReport
 
 SHIFT = 0.05
 

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from pydantic import JsonValue
 
-from model.evaluation.definitions import QUESTIONS, VERDICTS
-from model.evaluation.plots import COLOURS, correlation_plot, distribution_plot, missing_plot, sides_of
-from model.spec.report import FeatureReport, Group, LabelReport, Report, Score, Verdict
+from model.evaluation.page import text
+from model.evaluation.page.cards import MAX_CATEGORIES, MAX_PLOTTED, OPEN, QUANTILES, cards
+from model.evaluation.page.curve_plots import CURVES, augmentation_plot, discriminator, distance_plot, roc_plot
+from model.evaluation.page.matrix_plots import (
+    Panel,
+    Panels,
+    correlation_plots,
+    projection_plots,
+    transition_plots,
+)
+from model.evaluation.page.score_tables import sections
+from model.evaluation.page.summary import GATE, GATE_LOOKS, answers, gate_of, label_rows
+from model.spec.figures import Augmentation
+from model.spec.report import Report
 
 TEMPLATES = Path(__file__).parent / "templates"
-MAX_PLOTTED = 36  # features; beyond, only the most different ones have plots, so that the page stays small
-
-_ORDER: tuple[Verdict, ...] = ("like_real", "close", "different")
-
-
-class Answer(NamedTuple):
-    """One of the four questions at the top, and the worst verdict of its figures."""
-
-    question: str
-    verdict: Verdict | None
-    words: str
-    scores: tuple[Score, ...]
+MAX_CHANNELS = 24
+"""Categorical channels with transition matrices; of more, those that differ most."""
 
 
-class Card(NamedTuple):
-    """A feature and its plots; no plots where the page would grow too large."""
+class Channel(NamedTuple):
+    """The transition matrices of a categorical channel."""
 
-    feature: FeatureReport
-    distribution: Markup | None
-    missing: Markup | None
-    plotted: bool
+    name: str
+    plots: Panels
+
+
+class Mixture(NamedTuple):
+    """Augmentation for one label: its plot and its rows."""
+
+    label: str
+    svg: Markup | None
+    rows: tuple[Augmentation, ...]
 
 
 def render_html(report: Report) -> str:
@@ -47,77 +52,61 @@ def render_html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": _figure, "percent": _percent, "count": _count, "quantity": _quantity}
-    correlations = correlation_plot(report.correlations, key="correlations")
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        answers=[answer for group in QUESTIONS if (answer := _answer(report, group))],
-        labels=[(label, _rows(label)) for label in report.labels],
-        cards=_cards(report),
-        sides_of=sides_of,
-        colours=COLOURS,
-        correlations=None if correlations is None else Markup(correlations),  # noqa: S704 -- our own SVG, text escaped
-        verdicts=VERDICTS,
-        provenance=[(name, _plain(value)) for name, value in report.provenance.items()],
-    )
+    names = ("figure", "percent", "count", "quantity", "sentence", "told", "plain")
+    environment.filters |= {name: getattr(text, name) for name in names}
+    return environment.get_template("report.html.j2").render(report=report, **_words(), **_parts(report))
 
 
-def _answer(report: Report, group: Group) -> Answer | None:
-    scores = tuple(score for score in report.scores if score.group == group and score.name != "trtr")
-    if not scores:
-        return None
-    verdicts = [score.verdict for score in scores if score.verdict]
-    worst = max(verdicts, key=_ORDER.index, default=None)
-    return Answer(QUESTIONS[group], worst, VERDICTS[worst] if worst else "not available", scores)
+def _words() -> dict[str, Any]:  # what a template is given has any type
+    return {
+        "gate": GATE,
+        "gate_looks": GATE_LOOKS,
+        "short_verdict": text.short_verdict,
+        "about": text.about,
+        "side_names": text.SIDE_NAMES,
+        "sides_of": text.sides_of,
+        "quantiles": QUANTILES,
+        "max_plotted": MAX_PLOTTED,
+        "max_categories": MAX_CATEGORIES,
+        "curves": CURVES,
+        "discriminator": discriminator,
+        "signs": {"like_real": "\u2713", "close": "\u2248", "different": "\u2717"},
+    }
 
 
-def _cards(report: Report) -> list[Card]:
-    by_difference = sorted(report.features, key=lambda feature: -(feature.distance or 0.0))
-    plotted = {feature.name for feature in by_difference[:MAX_PLOTTED]}
-    return [_card(feature, k, plotted=feature.name in plotted) for k, feature in enumerate(report.features)]
+def _parts(report: Report) -> dict[str, Any]:
+    distances = [(one, distance_plot(one)) for one in report.distances]
+    return {
+        "gated": gate_of(report),
+        "answers": answers(report),
+        "labels": [(label, label_rows(label)) for label in report.labels],
+        "sections": sections(report),
+        "distances": [Panel(one.title, svg) for one, svg in distances if svg is not None],
+        "correlations": correlation_plots(report.correlations, what="Correlations of values"),
+        "co_missingness": correlation_plots(report.co_missingness, what="Missing at the same moments"),
+        "channels": _channels(report),
+        "n_channels": len(report.transitions),
+        "roc": roc_plot(report.roc),
+        "projection": projection_plots(report.projection),
+        "mixtures": _mixtures(report),
+        "cards": cards(report),
+        "cards_open": len(report.features) <= OPEN,
+    }
 
 
-def _card(feature: FeatureReport, number: int, *, plotted: bool) -> Card:
-    if not plotted:
-        return Card(feature, None, None, plotted=False)
-    plots = distribution_plot(feature, key=f"d{number}"), missing_plot(feature, key=f"m{number}")
-    distribution, missing = (None if svg is None else Markup(svg) for svg in plots)  # noqa: S704 -- our own SVG
-    return Card(feature, distribution, missing, plotted=True)
+def _channels(report: Report) -> list[Channel]:
+    def difference(k: int) -> float:
+        one = report.transitions[k]
+        pairs = zip(one.synthetic, one.training or (), strict=False)
+        gaps = [abs((x or 0.0) - (y or 0.0)) for a, b in pairs for x, y in zip(a, b, strict=False)]
+        return sum(gaps) / max(len(gaps), 1)
+
+    kept = sorted(sorted(range(len(report.transitions)), key=lambda k: -difference(k))[:MAX_CHANNELS])
+    drawn = [(report.transitions[k].name, transition_plots(report.transitions[k])) for k in kept]
+    return [Channel(name, plots) for name, plots in drawn if plots is not None]
 
 
-class Row(NamedTuple):
-    """A category of a label: stays asked for and obtained, and shares of all stays."""
-
-    category: str
-    asked: int | None
-    obtained: int
-    share: float
-    training: float | None
-
-
-def _rows(label: LabelReport) -> list[Row]:
-    total = max(sum(label.obtained.values()), 1)
-    asked, training = label.asked or {}, label.training_shares or {}
-    return [Row(name, asked.get(name), n, n / total, training.get(name)) for name, n in label.obtained.items()]
-
-
-def _figure(value: float | None, name: str = "") -> str:
-    if value is None:
-        return "\u2013"
-    return f"{value:.3f}" if name.startswith(("c2st", "tstr", "trtr")) else f"{value:.4f}"
-
-
-def _percent(share: float | None) -> str:
-    return "\u2013" if share is None else f"{share:.1%}"
-
-
-def _count(n: int | None) -> str:
-    return "\u2013" if n is None else f"{n:,}"
-
-
-def _quantity(value: float | None) -> str:
-    return "\u2013" if value is None else f"{value:.4g}"
-
-
-def _plain(value: JsonValue) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+def _mixtures(report: Report) -> list[Mixture]:
+    labels = dict.fromkeys(row.label for row in report.augmentation)
+    rows = {label: tuple(row for row in report.augmentation if row.label == label) for label in labels}
+    return [Mixture(label, augmentation_plot(rows[label]), rows[label]) for label in labels]

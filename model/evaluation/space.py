@@ -29,11 +29,21 @@ class NotAvailable(Exception):
 
 
 class Figure(NamedTuple):
-    """A value, and its 95 % interval where there is one."""
+    """A value, its 95 % interval where there is one, and what was measured with it.
+
+    `holdout_value` is what real stays score in the place of the synthetic ones; `spread` the standard deviation over
+    seeds; `threshold` the privacy gate's, with which it compares `gate_low`, a stricter bound than `low`; `sample` says
+    on how many stays it rests, where not on all.
+    """
 
     value: float
     low: float | None = None
     high: float | None = None
+    holdout_value: float | None = None
+    spread: float | None = None
+    threshold: float | None = None
+    sample: str | None = None
+    gate_low: float | None = None
 
 
 def no_tick(fraction: float) -> None:

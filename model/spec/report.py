@@ -11,33 +11,84 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from model.spec.base import Spec
+from model.spec.figures import (
+    Augmentation,
+    Correlations,
+    DistanceHistogram,
+    FeatureReport,
+    LabelReport,
+    Projection,
+    RocCurve,
+    RuleReport,
+    Transitions,
+)
+from model.spec.privacy import PrivacyThresholds, PrivacyVerdict
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
 MetricName = Literal[
     "marginal_ks",
+    "wasserstein",
     "total_variation",
-    "transition_distance",
-    "mmd",
+    "conditional_distance",
+    "tails",
     "correlation_mae",
+    "rules",
+    "transition_distance",
     "acf_mse",
+    "dtw",
+    "missing_rate_mae",
+    "missing_runs",
+    "co_missingness",
+    "mmd",
     "c2st_logistic",
     "c2st_mlp",
     "c2st_lstm",
     "tstr",
     "trtr",
+    "trts",
+    "augmentation",
+    "exact_copies",
+    "near_copies",
+    "dcr_share",
+    "dcr_tail_share",
+    "nndr",
+    "nnaa_loss",
+    "membership_auc",
+    "membership_density_auc",
+    "membership_excess",
+    "attribute_gain",
 ]
+Classifier = Literal["bilstm", "transformer", "cnn_lstm"]
+Detail = Literal["quick", "full"]
 Status = Literal["ok", "failed", "not_available"]
 Better = Literal["lower", "higher", "closer to 0.5"]
-Group = Literal["values", "course", "likeness", "usefulness"]
+Group = Literal["privacy", "values", "missingness", "course", "likeness", "usefulness"]
 Verdict = Literal["like_real", "close", "different"]
+
+PRIVACY_METRICS: frozenset[MetricName] = frozenset(
+    {
+        "exact_copies",
+        "near_copies",
+        "dcr_share",
+        "dcr_tail_share",
+        "nndr",
+        "nnaa_loss",
+        "membership_auc",
+        "membership_density_auc",
+        "membership_excess",
+        "attribute_gain",
+    }
+)
 
 
 class EvaluationOptions(Spec):
     """What to compute, and how much effort to spend on it."""
 
     seed: int = Field(0, ge=0, lt=2**63)
+    detail: Detail = Field("quick", description="full: five seeds, larger samples, augmentation; minutes, not seconds")
     metrics: tuple[MetricName, ...] | None = Field(None, description="absent: all")
+    thresholds: PrivacyThresholds = PrivacyThresholds()
     max_stays: int = Field(10_000, ge=50, le=1_000_000, description="stays of a table from which classifiers learn")
 
 
@@ -45,23 +96,39 @@ class Score(Spec):
     """One figure about the synthetic stays, and `holdout_value`: what real stays put aside score in its place.
 
     `low` and `high` bound a 95 % interval, where there is one. A score that is not "ok" says why in `reason`.
+    `label`, `category`, `feature` and `classifier` say what it is about, where there are several of a name: the label
+    that is predicted; the stays of one category of a label; the trajectories of one feature; the kind of network.
     """
 
     name: MetricName
     title: str
     group: Group
-    label: str | None = Field(None, description="the label that is predicted, for tstr and trtr")
+    label: str | None = None
+    category: str | None = None
+    feature: str | None = None
+    classifier: Classifier | None = None
     status: Status
     value: float | None = None
     low: float | None = None
     high: float | None = None
     holdout_value: float | None = None
+    spread: float | None = Field(None, description="standard deviation over seeds, where there are several")
+    threshold: float | None = Field(None, description="of the privacy gate, for its tests")
+    gate_low: float | None = Field(None, description="lower bound (99.9 %) that the gate compares with the threshold")
     ideal: float
     better: Better
     verdict: Verdict | None = None
     meaning: str
     reason: str | None = None
+    sample: str | None = Field(None, description="on how many stays it rests, where not on all")
     seconds: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """Name, and what it is about: unique in a report."""
+        name = self.name if self.classifier in (None, "bilstm") else f"{self.name}_{self.classifier}"
+        about = [part for part in (self.label, self.category, self.feature) if part]
+        return f"{name}[{','.join(about)}]" if about else name
 
     @model_validator(mode="after")
     def _says_what_it_is(self) -> Self:
@@ -70,64 +137,6 @@ class Score(Spec):
         if self.status != "ok" and not self.reason:
             raise ValueError(f"score '{self.name}': status '{self.status}' needs a reason")
         return self
-
-
-class Distribution(Spec):
-    """One feature in one table. `shares` follows the feature's bins or categories and sums to 1 (0 without values).
-
-    `quantiles` (numerical features) maps "5", "25", "50", "75", "95" to values in the feature's unit; null where one
-    rests on too few stays. Missing rates of real stays are told as 0 or 1 where fewer than 11 stays are between;
-    `missing_rate` and `n_values` follow from `missing_by_step` as it is told.
-    """
-
-    n_values: int = Field(ge=0)
-    shares: tuple[float, ...]
-    quantiles: dict[str, float | None] = Field(default_factory=dict)
-    missing_rate: float
-    missing_by_step: tuple[float, ...]
-
-
-class FeatureReport(Spec):
-    """One feature in the synthetic, training and holdout stays.
-
-    Bin `i` of a numerical feature holds the values in [edges[i], edges[i + 1]); the first and the last bin also hold
-    all values beyond. `distance` is between synthetic and training: the largest difference of cumulative shares
-    (Kolmogorov-Smirnov on the bins), for a categorical feature half the sum of differences of shares (TVD).
-    """
-
-    name: str
-    type: Literal["numerical", "categorical"]
-    unit: str | None = None
-    edges: tuple[float, ...] = ()
-    categories: tuple[str, ...] = ()
-    synthetic: Distribution | None = None
-    training: Distribution | None = None
-    holdout: Distribution | None = None
-    distance: float | None = None
-    holdout_distance: float | None = None
-
-
-class LabelReport(Spec):
-    """Stays per category of a label: asked for, obtained, and the shares in the training stays."""
-
-    name: str
-    asked: dict[str, int] | None = None
-    obtained: dict[str, int]
-    training_shares: dict[str, float] | None = None
-
-
-Matrix = tuple[tuple[float | None, ...], ...]
-
-
-class Correlations(Spec):
-    """Pearson correlations between numerical features over all stays and steps, 0 for a constant feature.
-
-    `training` has null where fewer than 11 stays have both features measured.
-    """
-
-    names: tuple[str, ...]
-    synthetic: Matrix
-    training: Matrix | None = None
 
 
 class Subject(Spec):
@@ -154,24 +163,36 @@ class Report(Spec):
     created_at: datetime
     kind: Literal["model", "cohort", "table"]
     title: str
+    detail: Detail = "quick"
     n_stays: int
     n_evaluated: int
     n_training: int | None
     n_holdout: int | None
     sequence_length: int
     labels: tuple[LabelReport, ...]
+    privacy: PrivacyVerdict
     scores: tuple[Score, ...]
     features: tuple[FeatureReport, ...]
     correlations: Correlations
+    co_missingness: Correlations | None = None
+    transitions: tuple[Transitions, ...] = ()
+    rules: tuple[RuleReport, ...] = ()
+    roc: tuple[RocCurve, ...] = ()
+    projection: Projection | None = None
+    distances: tuple[DistanceHistogram, ...] = ()
+    augmentation: tuple[Augmentation, ...] = ()
     provenance: dict[str, JsonValue]
     notes: tuple[str, ...]
     seconds: dict[str, float]
 
     def headline(self) -> dict[str, float]:
-        """The figures that could be computed, by name; with several labels `tstr[<label>]`."""
+        """The figures that could be computed, by name; with several labels `tstr[<label>]`.
+
+        Figures of single vitals' trajectories and of single categories are left to the report.
+        """
         several = len(self.labels) > 1
         return {
-            f"{score.name}[{score.label}]" if several and score.label else score.name: score.value
+            score.key if several else score.model_copy(update={"label": None}).key: score.value
             for score in self.scores
-            if score.value is not None
+            if score.value is not None and score.feature is None and score.category is None
         }

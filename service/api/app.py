@@ -15,10 +15,11 @@ from redis.exceptions import RedisError
 from starlette.middleware import Middleware
 
 from service.api import errors
-from service.api.deps import Services
+from service.api.auth import read_admin_key
+from service.api.deps import KNOWN_CALLER, Services
 from service.api.middleware import BodyLimit, HeadAsGet, HostCheck, RequestContext
 from service.api.openapi import PROBLEM_RESPONSE, with_problems
-from service.api.routes import datasets, health, jobs, models
+from service.api.routes import datasets, health, jobs, models, schemas
 from service.bundled import register_bundled
 from service.contracts.job_store import JobStore
 from service.contracts.settings import Settings
@@ -31,7 +32,10 @@ log = structlog.get_logger(__name__)
 
 
 def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
-    """The gateway over the store that `settings` name and the queue at `redis_url`, which need not answer yet."""
+    """The gateway over the store that `settings` name and the queue at `redis_url`, which need not answer yet.
+
+    BadKeyFile where the settings name a file for the admin's key that holds none.
+    """
     services = _open_services(settings, redis_url)
     app = FastAPIOffline(
         title="CDMT-EHR",
@@ -43,8 +47,10 @@ def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
     )
     app.state.services = services
     errors.install(app)
-    for routes in (datasets, jobs, models, health):
-        app.include_router(routes.router)
+    for routes in (datasets, jobs, models):
+        app.include_router(routes.router, dependencies=KNOWN_CALLER)
+    for open_to_all in (schemas, health):
+        app.include_router(open_to_all.router)
     app.openapi = with_problems(app)  # type: ignore[method-assign]
     return app
 
@@ -57,6 +63,7 @@ def _open_services(settings: Settings, redis_url: str) -> Services:
         store=store,
         jobs=jobs,
         queue=JobQueue(redis=connect(redis_url), jobs=jobs, settings=settings),
+        admin_key=read_admin_key(settings.admin_key_file),
     )
 
 
@@ -66,7 +73,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return [
         Middleware(RequestContext),
         *host_check,
-        Middleware(BodyLimit, uploads=frozenset({"/datasets", "/models"}), **limits),
+        Middleware(BodyLimit, uploads=frozenset({"/datasets", "/models", "/jobs/evaluate"}), **limits),
         Middleware(HeadAsGet),
     ]
 

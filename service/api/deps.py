@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
-from starlette.exceptions import HTTPException
+from fastapi.security import HTTPBearer
 
+from service.api.auth import AdminKey, is_admin
+from service.api.bodies import FORM, JSON, media_type
 from service.contracts.job_store import JobStore
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
@@ -28,6 +30,7 @@ class Services:
     store: ArtifactStore
     jobs: JobStore
     queue: JobQueue
+    admin_key: AdminKey | None = None
     exclusive: threading.Lock = field(default_factory=threading.Lock)
     ingesting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -38,6 +41,10 @@ class Caller:
 
     name: str | None
     request_id: str
+    is_admin: bool = False
+
+
+BEARER = HTTPBearer(auto_error=False, description="the key in CDMT_ADMIN_KEY_FILE; needed only for what admins may do")
 
 
 def services(request: Request) -> Services:
@@ -46,25 +53,25 @@ def services(request: Request) -> Services:
 
 
 def caller(request: Request) -> Caller:
-    """Who is asking. With CDMT_AUTH=off, the only setting there is so far, nobody is asked for a name."""
-    return Caller(name=None, request_id=request.state.request_id)
+    """Who is asking. With CDMT_AUTH=off, the only setting there is so far, nobody is asked for a name.
+
+    Unauthorized for a key that is not the admin's, where there is one.
+    """
+    admin = is_admin(request.headers.get("authorization", ""), services(request).admin_key)
+    return Caller(name="admin" if admin else None, request_id=request.state.request_id, is_admin=admin)
 
 
 def json_only(request: Request) -> None:
     """415 for a body that does not call itself JSON."""
-    _check_media_type(request, "application/json")
+    media_type(request, JSON)
 
 
 def multipart_only(request: Request) -> None:
     """415 for a body that does not call itself a form with files."""
-    _check_media_type(request, "multipart/form-data")
-
-
-def _check_media_type(request: Request, wanted: str) -> None:
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if given != wanted:
-        raise HTTPException(415, f"the body must be of type {wanted}", headers={"Accept-Post": wanted})
+    media_type(request, FORM)
 
 
 ServicesDep = Annotated[Services, Depends(services)]
 CallerDep = Annotated[Caller, Depends(caller)]
+KNOWN_CALLER = [Depends(BEARER), Depends(caller)]
+"""For every route that reads or changes something: a wrong key is refused, whether or not a key is needed there."""

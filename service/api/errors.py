@@ -22,8 +22,10 @@ from service.contracts.errors import (
     LimitExceeded,
     NotFound,
     NotReady,
+    PrivacyHeld,
     QueueUnavailable,
     ServiceError,
+    Unauthorized,
 )
 from service.contracts.jobs import problem_type
 
@@ -31,7 +33,7 @@ MEDIA_TYPE = "application/problem+json"
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 MAX_POINTER = 200
 SHOWN = 5  # errors in the detail; `errors` has them all
-RETRY_AFTER_SECONDS = "5"
+ANSWER_HEADERS = {503: {"Retry-After": "5"}, 401: {"WWW-Authenticate": "Bearer"}}
 
 
 class FieldError(BaseModel):
@@ -72,6 +74,8 @@ class Row(NamedTuple):
 
 # The first type in an exception's MRO that is in here decides.
 TABLE: dict[type[BaseException], Row] = {
+    Unauthorized: Row(401, "unauthorized", "Not the admin's key"),
+    PrivacyHeld: Row(403, "privacy-held", "Held back by the privacy gate"),
     NotFound: Row(404, "not-found", "Not found"),
     AlreadyPublished: Row(409, "already-there", "Already there"),
     IllegalTransition: Row(409, "wrong-state", "The job's state does not allow this"),
@@ -164,8 +168,7 @@ async def _ours(request: Request, error: Exception) -> Response:
         return _operating_system(request, error)
     row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
     detail = "the job queue does not answer; try again later" if isinstance(error, RedisError) else str(error)
-    headers = {"Retry-After": RETRY_AFTER_SECONDS} if row.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return problem(request, row, detail, errors=_own_fields(error), headers=headers)
+    return problem(request, row, detail, errors=_own_fields(error), headers=ANSWER_HEADERS.get(row.status))
 
 
 def _operating_system(request: Request, error: OSError) -> Response:

@@ -30,11 +30,11 @@ def ingest(upload: Upload, folder: Path, *, services: Services, caller: Caller) 
     Raises DataError or SchemaError where the table does not match its schema, BadFields for the form's other fields.
     """
     given, name = given_schema(upload), dataset_name(upload)
-    frame = _read(upload.path, services.settings)
+    frame = read_upload(upload.path, services.settings)
     upload.path.unlink()
     schema = given or infer_schema(frame)
     arranged = arrange(frame, schema)
-    _store(frame, arranged, folder / TABLE)
+    store_columns(frame, arranged, folder / TABLE)
     record = _record(upload, schema, arranged, folder=folder, name=name, inferred=given is None, caller=caller)
     write_record(folder, record)
     services.store.publish(folder, "datasets", record.id)
@@ -67,13 +67,15 @@ def dataset_name(upload: Upload) -> str:
     return name
 
 
-def _read(path: Path, settings: Settings) -> pd.DataFrame:
+def read_upload(path: Path, settings: Settings) -> pd.DataFrame:
+    """The table in an uploaded file, within the limits of the settings; DataError."""
     return read_table(
         path, max_columns=settings.max_columns, max_rows=settings.max_rows, max_bytes=settings.max_table_bytes
     )
 
 
-def _store(frame: pd.DataFrame, arranged: ArrangedTable, path: Path) -> None:
+def store_columns(frame: pd.DataFrame, arranged: ArrangedTable, path: Path) -> None:
+    """Write the columns that the schema names, and no others."""
     columns = [column.name for column in arranged.layout.columns]
     frame[columns].to_parquet(path, index=False, compression="zstd")
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.bodies import FORM
 from service.api.errors import Row, internal_problem, problem
 from service.contracts.ids import new_id
 
@@ -114,13 +115,18 @@ class BodyLimit:
         """Handle one request."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        limit = self.max_upload_bytes if scope["path"] in self.uploads else self.max_body_bytes
-        announced = Headers(scope=scope).get("content-length", "")
+        headers = Headers(scope=scope)
+        limit = self.max_upload_bytes if self._is_upload(scope["path"], headers) else self.max_body_bytes
+        announced = headers.get("content-length", "")
         if announced.isdecimal() and int(announced[:20]) > limit:
             row = Row(413, "too-large", "Content Too Large")
             response = problem(Request(scope), row, _too_large(limit), headers={"Connection": "close"})
             return await response(scope, receive, send)
         return await self.app(scope, _counted(receive, limit), send)
+
+    def _is_upload(self, path: str, headers: Headers) -> bool:
+        """Whether the route streams the body to the disk: a form, where forms are taken."""
+        return path in self.uploads and headers.get("content-type", "").strip().lower().startswith(FORM)
 
 
 def _counted(receive: Receive, limit: int) -> Receive:

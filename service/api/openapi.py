@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from service.api.errors import MEDIA_TYPE, Problem
 
@@ -15,12 +16,18 @@ PROBLEM_RESPONSE: dict[int | str, dict[str, Any]] = {
 }
 
 
-def file_form(file: str, *, fields: Mapping[str, str]) -> dict[str, Any]:
-    """The description of a multipart body with a `file` and optional text `fields`, each with its meaning."""
+def file_form(file: str, *, fields: Mapping[str, str], required: Sequence[str] = ()) -> dict[str, Any]:
+    """The description of a multipart body with a `file` and text `fields`, each with its meaning."""
     properties = {"file": {"type": "string", "format": "binary", "description": file}}
     properties |= {name: {"type": "string", "description": meaning} for name, meaning in fields.items()}
-    schema = {"type": "object", "required": ["file"], "properties": properties}
+    schema = {"type": "object", "required": ["file", *required], "properties": properties}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+def with_json(body: type[BaseModel], form: dict[str, Any]) -> dict[str, Any]:
+    """The description of a body that is either `form` or the JSON of a `body`, which is described elsewhere, too."""
+    described = {"application/json": {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}
+    return {"requestBody": {"required": True, "content": {**described, **form["requestBody"]["content"]}}}
 
 
 def with_problems(app: FastAPI) -> Callable[[], dict[str, Any]]:

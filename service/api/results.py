@@ -7,8 +7,9 @@ from typing import Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.deps import Services
+from service.api.deps import Caller, Services
 from service.api.downloads import HTML, PARQUET, REPORT_POLICY, Download, csv_download, prefers_html
+from service.api.gate import check_gate
 from service.contracts.errors import NotFound, NotReady
 from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, TrainRequest
 from service.contracts.records import COHORT, REPORT_HTML, REPORT_JSON
@@ -17,13 +18,19 @@ from service.contracts.storage import Kind
 ReportFormat = Literal["json", "html"]
 
 
-def cohort_download(request: Request, job: JobRecord, services: Services, *, wanted: str | None) -> Response:
-    """The cohort of a generate job, in the wanted format or else the one that the job was asked for."""
+def cohort_download(
+    request: Request, job: JobRecord, services: Services, *, caller: Caller, wanted: str | None
+) -> Response:
+    """The cohort of a generate job, in the wanted format or else the one that the job was asked for.
+
+    PrivacyHeld where the privacy gate does not let it out.
+    """
     if not isinstance(job.request, GenerateRequest):
         raise NotFound("cohort of job", job.id)
     _check_succeeded(job)
     sha256 = services.store.cohort(job.id).files[COHORT].sha256
     path = services.store.cohort_dir(job.id) / COHORT
+    check_gate(job, request, services=services, caller=caller)
     if (wanted or job.request.format) == "csv":
         return csv_download(request, path, sha256=sha256, filename=f"cohort-{job.id}.csv")
     return Download(path, sha256=sha256, media_type=PARQUET, filename=f"cohort-{job.id}.parquet")
@@ -36,7 +43,9 @@ def job_report(job: JobRecord, services: Services, *, wanted: ReportFormat) -> R
         case TrainRequest():
             return model_report(str(job.model_id), services, wanted=wanted)
         case GenerateRequest():
-            return _report("cohorts", job.id, services, wanted=wanted)
+            # A report of before there were evaluations of their own lies beside its cohort.
+            kind: Kind = "reports" if services.store.exists("reports", job.id) else "cohorts"
+            return _report(kind, job.id, services, wanted=wanted)
         case EvaluateRequest():
             return _report("reports", job.id, services, wanted=wanted)
 

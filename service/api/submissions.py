@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from model.spec.errors import DataError
 from model.spec.ratios import check_ratios
 from service.api.deps import Caller, Services
@@ -9,17 +11,18 @@ from service.contracts.errors import InUse, LimitExceeded, NotFound, NotReady
 from service.contracts.ids import new_id
 from service.contracts.job_store import check_ended
 from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, Request, TrainRequest, now
+from service.contracts.records import DatasetRecord
 
 
-def submit(request: Request, *, services: Services, caller: Caller) -> JobRecord:
-    """Check the request, write its record, queue it.
+def submit(request: Request, *, services: Services, caller: Caller, table: Path | None = None) -> JobRecord:
+    """Check the request, write its record (and keep the uploaded `table` that it is about), queue it.
 
     Raises NotFound, NotReady, LimitExceeded or RatioError for what cannot work, QueueUnavailable without Redis.
     """
     record = JobRecord(id=new_id(), created_at=now(), request=request, request_id=caller.request_id, caller=caller.name)
     with services.exclusive:
         _check(request, services)
-        services.jobs.create(record)
+        services.jobs.create(record, table=table)
     services.queue.enqueue(record)
     return record
 
@@ -81,25 +84,51 @@ def _check_generate(request: GenerateRequest, services: Services) -> None:
 
 
 def _check_evaluate(request: EvaluateRequest, services: Services) -> None:
-    services.store.dataset(request.dataset_id)
-    job = services.jobs.read(request.job_id)
+    dataset = services.store.dataset(request.dataset_id)
+    if dataset.n_stays < 2:
+        raise DataError("the dataset has one stay; an evaluation needs at least 2")
+    if request.holdout_dataset_id is not None:
+        _check_holdout(services.store.dataset(request.holdout_dataset_id), dataset)
+    if request.job_id is not None:
+        _check_cohort(request.job_id, services)
+
+
+def _check_holdout(holdout: DatasetRecord, dataset: DatasetRecord) -> None:
+    if holdout.sha256 == dataset.sha256:
+        raise DataError("the holdout dataset is the same table as the dataset; it must hold other stays")
+    schema = dataset.table_schema.model_copy(update={"patient_id": None})
+    missing = [name for name in schema.columns if name not in holdout.columns]
+    if missing:
+        raise DataError(f"the holdout dataset has no column '{missing[0]}', which the dataset has")
+
+
+def _check_cohort(job_id: str, services: Services) -> None:
+    job = services.jobs.read(job_id)
     if not isinstance(job.request, GenerateRequest):
-        raise NotFound("cohort of job", request.job_id)
+        raise NotFound("cohort of job", job_id)
     if job.status != "succeeded":
         raise NotReady(f"job '{job.id}' is {job.status}: it has no cohort to compare")
 
 
 def _check_unused(thing_id: str, services: Services) -> None:
     for record in services.jobs.active():
-        if thing_id in _needs(record.request):
+        if thing_id in _needs(record.request, services):
             raise InUse(f"'{thing_id}' is needed by job '{record.id}', which is {record.status}")
 
 
-def _needs(request: Request) -> tuple[str, ...]:
+def _needs(request: Request, services: Services) -> tuple[str | None, ...]:
     match request:
         case TrainRequest():
             return (request.dataset_id,)
         case GenerateRequest():
-            return (request.model_id,)
+            return (request.model_id, _dataset_of(request.model_id, services))
         case EvaluateRequest():
-            return (request.dataset_id, request.job_id)
+            return (request.dataset_id, request.holdout_dataset_id, request.job_id)
+
+
+def _dataset_of(model_id: str, services: Services) -> str | None:
+    """The dataset by which the privacy gate judges what the model makes."""
+    try:
+        return services.store.model(model_id).dataset_id
+    except NotFound:
+        return None

@@ -12,6 +12,7 @@ from service.contracts.jobs import (
     JobRecord,
     JobResult,
     JobState,
+    PrivacyOverride,
     Request,
     TrainRequest,
 )
@@ -30,7 +31,10 @@ class JobLinks(BaseModel):
 
 
 class JobView(BaseModel):
-    """A job. `progress` is of its present step; `queue_position` counts the jobs that go before it."""
+    """A job. `progress` is of its present step; `queue_position` counts the jobs that go before it.
+
+    `privacy_overrides`: each time that an admin took the cohort although the privacy gate holds it back.
+    """
 
     id: str
     kind: JobKind
@@ -45,11 +49,12 @@ class JobView(BaseModel):
     queue_position: int | None
     result: JobResult | None
     error: JobError | None
+    privacy_overrides: tuple[PrivacyOverride, ...]
     expires_at: AwareDatetime | None
     links: JobLinks
 
 
-def job_view(record: JobRecord, live: LiveStatus) -> JobView:
+def job_view(record: JobRecord, live: LiveStatus, overrides: tuple[PrivacyOverride, ...] = ()) -> JobView:
     """The body of GET /jobs/{id}."""
     return JobView(
         id=record.id,
@@ -61,10 +66,11 @@ def job_view(record: JobRecord, live: LiveStatus) -> JobView:
         progress=live.progress,
         request=record.request,
         model_id=record.model_id,
-        attempts=record.attempts,
+        attempts=record.attempts + max(0, record.evaluation_attempts - 1),
         queue_position=live.queue_position,
         result=record.result,
         error=record.error,
+        privacy_overrides=overrides,
         expires_at=record.expires_at,
         links=job_links(record),
     )

@@ -14,7 +14,7 @@ import httpx
 
 from model.spec.errors import CDMTError
 from service.cli import stack
-from service.cli.show import ProgressBars, counts_table, notice, read_report, scores_table
+from service.cli.show import ProgressBars, counts_table, notice, privacy_line, read_report, scores_table
 from service.cli.show import out as stdout
 from service.contracts.jobs import TERMINAL
 from service.contracts.settings import Settings
@@ -88,7 +88,9 @@ def _tell(model: Json, job: Json, folder: Path) -> None:
     result = job["result"]
     stdout.print(f"\n{result['n_stays']:,} synthetic stays from the bundled model '{model['name']}':\n")
     stdout.print(counts_table(result["label_counts"]))
-    stdout.print(scores_table(read_report(folder)))
+    report = read_report(folder)
+    stdout.print(scores_table(report))
+    stdout.print(privacy_line(report.privacy.status, report.privacy.reason), markup=False)
     missing = {name: value for name, value in model["figures"].items() if name not in result["figures"]}
     if missing:
         shown = ", ".join(f"{name} {value:.3f}" for name, value in missing.items() if value is not None)

@@ -13,7 +13,7 @@ from model.spec.errors import CDMTError
 from service.cli import online
 from service.cli.online import Device
 from service.cli.ratios import EXAMPLE, parse_ratios
-from service.cli.show import counts_table, scores_table
+from service.cli.show import counts_table, privacy_line, scores_table
 from service.cli.show import out as stdout
 
 Table = Annotated[
@@ -24,6 +24,12 @@ SchemaFile = Annotated[
     typer.Option("--schema", exists=True, dir_okay=False, help="JSON that describes the table; absent: inferred."),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed on the same device gives the same result.")]
+Detail = Annotated[
+    Literal["quick", "full"], typer.Option(help="full: five seeds, larger samples, more networks; minutes.")
+]
+HELD = 3
+"""Exit status of `--fail-if-held`."""
+
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch on a CPU (default: CDMT_THREADS, or all).")]
 
 
@@ -89,6 +95,10 @@ def generate(
     solver: Annotated[Literal["euler", "2m"] | None, typer.Option(help="How noise is turned into stays.")] = None,
     steps: Annotated[int | None, typer.Option(min=2, help="Solver steps.")] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="Strength of the labels; 1 is no guidance.")] = None,
+    enforce_rules: Annotated[
+        bool, typer.Option("--enforce-rules", help="Draw stays that break a rule of the schema again.")
+    ] = False,
+    detail: Detail = "quick",
     seed: Seed = 0,
     device: Device = None,
     threads: Threads = None,
@@ -108,7 +118,9 @@ def generate(
             "mode": mode,
             "missing": missing,
             "sampler": {field: value for field, value in sampler.items() if value is not None},
+            "enforce_rules": enforce_rules,
             "evaluate": report is not None or json is not None,
+            "detail": detail,
             "seed": seed,
         },
         files=_wanted({"cohort.parquet": out, "report.html": report, "report.json": json}),
@@ -117,8 +129,11 @@ def generate(
     for warning in result.warnings:
         stdout.print(f"warning: {warning}", markup=False)
     stdout.print(counts_table(result.label_counts or {}))
+    if result.redraw_rate is not None:
+        stdout.print(f"{result.redraw_rate:.1%} of the drawn stays broke a rule and were drawn again.")
     if scores is not None:
         stdout.print(scores_table(scores))
+    stdout.print(privacy_line(result.privacy, result.privacy_reason), markup=False)
     _print_paths(out, report, json)
 
 
@@ -130,15 +145,27 @@ def evaluate(
     json: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
     schema: SchemaFile = None,
     holdout: Annotated[
-        float, typer.Option(min=0.01, max=0.99, help="Share of patients that serves as the floor.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Table of real stays that the maker of the synthetic ones never saw."
+        ),
+    ] = None,
+    holdout_fraction: Annotated[
+        float, typer.Option(min=0.01, max=0.99, help="Without --holdout: share of the real patients put aside for it.")
     ] = 0.2,
+    detail: Detail = "quick",
+    fail_if_held: Annotated[
+        bool, typer.Option("--fail-if-held", help=f"Exit status {HELD} if the privacy tests hold the table back.")
+    ] = False,
     seed: Seed = 0,
     device: Device = None,
     threads: Threads = None,
 ) -> None:
-    """Report how close a synthetic table is to a real one, whoever made it.
+    """Report how close a synthetic table is to a real one, whoever made it, and whether it is too close to patients.
 
-    The real stays are split: every figure stands beside the one that the held-out real stays score.
+    Every figure stands beside the one that real stays score which nobody learned from: those of --holdout, or a part
+    of the real ones. The privacy tests can tell a copy of patients that the maker learned from only if these are in
+    the real table and the holdout is not of them; their thresholds are settings (CDMT_PRIVACY_...).
     """
     _require_worker()
     from service.cli import work
@@ -147,13 +174,18 @@ def evaluate(
         real,
         synthetic,
         schema_file=schema,
-        holdout_fraction=holdout,
-        seed=seed,
+        holdout=holdout,
+        holdout_fraction=holdout_fraction,
+        options={"seed": seed, "detail": detail},
         files=_wanted({"report.html": report, "report.json": json}),
         settings=online.settings(device=device, threads=threads),
     )
     stdout.print(scores_table(scores))
+    verdict = scores.privacy
+    stdout.print(privacy_line(verdict.status, verdict.reason), markup=False)
     _print_paths(report, json)
+    if fail_if_held and verdict.status == "held":
+        raise typer.Exit(HELD)
 
 
 def _require_worker() -> None:

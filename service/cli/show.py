@@ -19,6 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from model.spec.privacy import PrivacyStatus
 from model.spec.report import Report
 from service.contracts.records import REPORT_JSON
 
@@ -94,11 +95,20 @@ def read_report(folder: Path) -> Report:
     return Report.model_validate_json((folder / REPORT_JSON).read_bytes())
 
 
+def privacy_line(status: PrivacyStatus | None, reason: str | None) -> str:
+    """What the privacy gate decided, and why."""
+    words = {"passed": "passed", "held": "HELD BACK", "not_evaluated": "not evaluated"}
+    return f"privacy: {words[status or 'not_evaluated']}. {reason or ''}".rstrip()
+
+
 def scores_table(report: Report) -> Table:
-    """The scores that a report has, each beside the one that held-out real stays get."""
+    """The scores of all stays that a report has, each beside the one that held-out real stays get.
+
+    Those of single vitals and of single categories are left to the report.
+    """
     table = Table("score", "synthetic", "real holdout", "best")
     for score in report.scores:
-        if score.status == "not_available":
+        if score.status == "not_available" or score.feature or score.category:
             continue
         title = score.title if score.label is None else f"{score.title} ({score.label})"
         table.add_row(title, _number(score.value) or score.status, _number(score.holdout_value), f"{score.ideal:g}")

@@ -16,7 +16,7 @@ from model.data.inference import infer_schema
 from model.data.readers import read_table
 from model.spec.errors import CDMTError
 from model.spec.ratios import check_ratios
-from model.spec.report import Report
+from model.spec.report import EvaluationOptions, Report
 from model.spec.schema import Schema
 from service.bundled import BUNDLED
 from service.cli.show import ProgressBars, read_report
@@ -50,6 +50,7 @@ def train(
             progress=bars,
             cancelled=_never,
             checkpoint_seconds=settings.checkpoint_every_seconds,
+            thresholds=settings.privacy_thresholds,
         )
         sync_tree(folder)
         folder.rename(out)
@@ -70,6 +71,7 @@ def generate(
             destination=folder,
             real=None,
             chunk_size=settings.chunk_size,
+            thresholds=settings.privacy_thresholds,
             progress=bars,
             cancelled=_never,
         )
@@ -82,13 +84,15 @@ def evaluate(
     synthetic: Path,
     *,
     schema_file: Path | None,
+    holdout: Path | None,
     holdout_fraction: float,
-    seed: int,
+    options: Mapping[str, object],
     files: Mapping[str, Path],
     settings: Settings,
 ) -> Report:
     """Compare two tables, and put the `files` of the report where they are wanted."""
     _compute(settings)
+    thresholds = settings.privacy_thresholds
     with _delivered(files) as folder, ProgressBars() as bars:
         return evaluate_table(
             real,
@@ -96,8 +100,9 @@ def evaluate(
             _schema(real, schema_file),
             destination=folder,
             title=f"{synthetic.name}, compared with {real.name}",
+            holdout=holdout,
             holdout_fraction=holdout_fraction,
-            seed=seed,
+            options=EvaluationOptions.model_validate({**options, "thresholds": thresholds}),
             progress=bars,
             cancelled=_never,
         )

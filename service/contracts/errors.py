@@ -7,6 +7,9 @@ CDMTError
     ├── InUse               a dataset or model that an unfinished job needs
     ├── IllegalTransition   a job cannot go from its state to the wanted one
     ├── NotReady            a job that has not produced the wanted thing (yet)
+    ├── PrivacyHeld         a cohort that the privacy gate holds back
+    ├── Unauthorized        a key that is not the admin's
+    ├── BadKeyFile          the file of the admin's key holds none
     ├── LimitExceeded       a request asks for more than this installation allows
     └── QueueUnavailable    Redis does not answer
 """
@@ -43,6 +46,18 @@ class IllegalTransition(ServiceError):
 
 class NotReady(ServiceError):
     """The job has not produced what was asked for: it has not finished, or it failed, or it was not asked to."""
+
+
+class PrivacyHeld(ServiceError):
+    """The privacy gate holds the cohort back; the message names the tests, their figures and thresholds."""
+
+
+class Unauthorized(ServiceError):
+    """The request comes with a key that is not the admin's."""
+
+
+class BadKeyFile(ServiceError):
+    """The file that shall hold the admin's key cannot be read, or holds no key of the needed length."""
 
 
 class LimitExceeded(ServiceError):

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from service.contracts import appending
 from service.contracts.errors import IllegalTransition, NotFound
-from service.contracts.jobs import TRANSITIONS, JobRecord
+from service.contracts.jobs import TRANSITIONS, JobRecord, PrivacyOverride
+from service.contracts.records import OVERRIDES, SYNTHETIC
 from service.contracts.storage import ArtifactStore, write_record
 
 
@@ -20,9 +22,11 @@ class JobStore:
         self.store = store
         self._ended: set[str] = set()  # terminal records never change, so they need no second look
 
-    def create(self, record: JobRecord) -> None:
-        """Make a job known; it is on the disk when this returns."""
+    def create(self, record: JobRecord, *, table: Path | None = None) -> None:
+        """Make a job known, with the uploaded `table` that it is about; it is on the disk when this returns."""
         with self.store.staging("job") as folder:
+            if table is not None:
+                table.rename(folder / SYNTHETIC)
             write_record(folder, record)
             self.store.publish(folder, "jobs", record.id)
 
@@ -55,6 +59,17 @@ class JobStore:
                 raise IllegalTransition(f"job '{job_id}' is {before.status}: it cannot become {after.status}")
             write_record(self.store.directory("jobs", job_id), after)
         return after
+
+    def add_override(self, job_id: str, override: PrivacyOverride) -> None:
+        """Put down that the privacy gate was overridden; it is on the disk when this returns. NotFound, OSError."""
+        folder = self.store.directory("jobs", job_id)
+        with self._locked(folder):
+            self.read(job_id)
+            appending.append(folder / OVERRIDES, override)
+
+    def overrides(self, job_id: str) -> tuple[PrivacyOverride, ...]:
+        """Every time that the privacy gate was overridden for this job, in order."""
+        return appending.read(self.store.directory("jobs", job_id) / OVERRIDES, PrivacyOverride)
 
     def remove(self, job_id: str) -> None:
         """Forget a job; IllegalTransition unless it has ended."""

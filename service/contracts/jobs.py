@@ -9,12 +9,14 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from model.spec.base import Spec
 from model.spec.config import Missing, Mode, NetworkConfig, SamplerConfig, TrainingConfig
+from model.spec.privacy import HeldTest, PrivacyStatus
 from model.spec.ratios import LabelRatios
-from model.spec.report import MetricName
+from model.spec.report import Detail, MetricName
 from service.contracts.ids import ID_PATTERN
 
 JobKind = Literal["train", "generate", "evaluate"]
 JobState = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+Stage = Literal["making", "evaluation"]
 
 TERMINAL: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -29,7 +31,10 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 }
 
 # How gateway and worker meet in RQ: one queue per kind, JSON instead of RQ's default pickle, the task by its name.
-TASK = "worker.tasks.run"
+# A generation goes through RQ twice: its cohort is drawn on its own queue, and then judged as an evaluation, under
+# an RQ id of its own, so that whoever draws (a GPU, perhaps) is free for the next job.
+TASKS: dict[Stage, str] = {"making": "worker.tasks.run", "evaluation": "worker.tasks.assess"}
+EVALUATION_SUFFIX = "-evaluation"
 SERIALIZER = "json"
 QUEUES: tuple[JobKind, ...] = ("train", "generate", "evaluate")
 
@@ -41,6 +46,18 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 def queue_name(kind: JobKind) -> str:
     """The RQ queue of a kind of job; a worker process serves exactly one."""
     return kind
+
+
+def rq_ids(job_id: str) -> tuple[str, ...]:
+    """All ids under which RQ may know a job."""
+    return (job_id, job_id + EVALUATION_SUFFIX)
+
+
+def parse_rq_id(rq_id: str) -> tuple[str, Stage]:
+    """The job that an id of RQ's stands for, and its stage."""
+    if rq_id.endswith(EVALUATION_SUFFIX):
+        return rq_id.removesuffix(EVALUATION_SUFFIX), "evaluation"
+    return rq_id, "making"
 
 
 def now() -> datetime:
@@ -75,8 +92,14 @@ class GenerateRequest(Spec):
     mode: Mode = "conditional"
     sampler: SamplerConfig = SamplerConfig()
     missing: Missing = Field("as_observed", description="imputed: filled by the training pipeline's rule")
+    enforce_rules: bool = Field(
+        False, description="draw stays that break a rule of the schema again, with the same labels"
+    )
     format: Literal["parquet", "csv"] = Field("parquet", description="of the download, unless it asks for another")
-    evaluate: bool = True
+    evaluate: bool = Field(
+        True, description="make a report; the privacy tests run in any case where the model's dataset is still here"
+    )
+    detail: Detail = Field("quick", description="of the report; full takes minutes")
     seed: Seed = 0
 
     @model_validator(mode="after")
@@ -86,14 +109,38 @@ class GenerateRequest(Spec):
         return self
 
 
+class UploadedTable(Spec):
+    """A synthetic table that came with its request. It is kept with the job and never handed out."""
+
+    filename: str | None = None
+    n_stays: int
+    sha256: str = Field(description="of the file that was uploaded")
+    bytes: int = Field(description="of the file that was uploaded")
+
+
 class EvaluateRequest(Spec):
-    """Compare the cohort of another job with a dataset."""
+    """Compare synthetic stays with a dataset: the cohort of another job, or a table that is uploaded as a form."""
 
     kind: Literal["evaluate"] = "evaluate"
-    dataset_id: Id
-    job_id: Id = Field(description="the generate job whose cohort is compared")
+    dataset_id: Id = Field(description="of real stays: those that the synthetic ones were learned from, if you know")
+    job_id: Id | None = Field(None, description="the generate job whose cohort is compared")
+    table: UploadedTable | None = Field(
+        None, description="the uploaded table; set by the service", json_schema_extra={"readOnly": True}
+    )
+    holdout_dataset_id: Id | None = Field(
+        None, description="real stays that the maker of the table never saw; absent: a part of the dataset"
+    )
     metrics: tuple[MetricName, ...] | None = Field(None, description="absent: all")
+    detail: Detail = Field("quick", description="full takes minutes")
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _one_table(self) -> EvaluateRequest:
+        if (self.job_id is None) == (self.table is None):
+            raise ValueError("name a job_id, or upload a table as multipart/form-data")
+        if self.holdout_dataset_id == self.dataset_id:
+            raise ValueError("holdout_dataset_id is the dataset itself; the holdout must be other stays")
+        return self
 
 
 Request = Annotated[TrainRequest | GenerateRequest | EvaluateRequest, Field(discriminator="kind")]
@@ -108,6 +155,10 @@ class JobResult(Spec):
     sha256: str | None = Field(None, description="of the cohort's Parquet, or of the model's weights")
     bytes: int | None = None
     warnings: tuple[str, ...] = ()
+    redraw_rate: float | None = Field(None, description="share of the drawn stays that broke a rule; see enforce_rules")
+    privacy: PrivacyStatus | None = Field(None, description="what the privacy gate decided of the synthetic stays")
+    privacy_reason: str | None = None
+    privacy_failed: tuple[HeldTest, ...] = Field((), description="the tests for which the stays are held back")
     figures: dict[str, float | None] = Field({}, description="the main figures of the report")
     model_load: Literal["loaded", "warm"] | None = Field(None, description="warm: kept loaded since an earlier job")
     timings: dict[str, float] = Field({}, description="part of the work -> seconds")
@@ -121,8 +172,23 @@ class JobError(Spec):
     detail: str
 
 
+class PrivacyOverride(Spec):
+    """An admin took a cohort that the gate holds back, and said why."""
+
+    at: AwareDatetime
+    caller: str
+    address: str | None = Field(None, description="from which the request came")
+    request_id: str
+    reason: str
+    failed: tuple[str, ...] = Field((), description="the tests for which it was held back")
+
+
 class JobRecord(Spec):
-    """The truth about a job; RQ only carries its id. `attempts` counts how often a worker has started it."""
+    """The truth about a job; RQ only carries its id. `attempts` counts how often a worker has started it.
+
+    A generation whose cohort has been drawn is at stage `evaluation`: still running for whoever asked, with `drawn` as
+    its result so far, and carried by another RQ job, whose starts `evaluation_attempts` counts.
+    """
 
     id: str
     status: JobState = "queued"
@@ -131,6 +197,9 @@ class JobRecord(Spec):
     finished_at: AwareDatetime | None = None
     request: Request
     attempts: int = 0
+    stage: Stage = "making"
+    evaluation_attempts: int = 0
+    drawn: JobResult | None = None
     result: JobResult | None = None
     error: JobError | None = None
     request_id: str | None = None
@@ -139,8 +208,18 @@ class JobRecord(Spec):
 
     @property
     def kind(self) -> JobKind:
-        """What the job does, and so which queue it waits in."""
+        """What the job does."""
         return self.request.kind
+
+    @property
+    def queue(self) -> JobKind:
+        """The queue that its present stage waits in."""
+        return "evaluate" if self.stage == "evaluation" else self.kind
+
+    @property
+    def rq_id(self) -> str:
+        """The id of the RQ job that carries its present stage."""
+        return self.id + EVALUATION_SUFFIX if self.stage == "evaluation" else self.id
 
     @property
     def model_id(self) -> str | None:
@@ -153,3 +232,8 @@ class JobRecord(Spec):
     def is_terminal(self) -> bool:
         """Whether the job has ended; its record never changes again."""
         return self.status in TERMINAL
+
+
+def waiting(record: JobRecord) -> JobRecord:
+    """The record of a job that waits for a worker (again). One whose cohort is drawn counts as running even so."""
+    return record.model_copy(update={"status": "queued"}) if record.stage == "making" else record

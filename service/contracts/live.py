@@ -23,6 +23,10 @@ class Progress(Spec):
     eta_seconds: float | None = None
 
 
+WAITING_FOR_EVALUATION = Progress(step="waiting for the evaluation", value=0, max=1)
+"""Of a generation whose cohort is drawn, until a worker evaluates it."""
+
+
 def write_progress(redis: Redis, job_id: str, progress: Progress) -> None:
     """Replace the progress that a poll of the job shows."""
     redis.set(_progress_key(job_id), progress.model_dump_json(), ex=EXPIRES_SECONDS)

@@ -15,6 +15,10 @@ COHORT = "cohort.parquet"
 WEIGHTS = "weights.safetensors"
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
+SYNTHETIC = "synthetic.parquet"
+"""In the folder of an evaluate job: the table that was uploaded with it."""
+OVERRIDES = "overrides.jsonl"
+"""In the folder of a generate job: who took its cohort although the privacy gate holds it back."""
 
 
 class FileEntry(Spec):
@@ -93,7 +97,10 @@ class CohortRecord(Record):
 
 
 class ReportRecord(Record):
-    """The report of an evaluate job; its id is that of the job."""
+    """The report of an evaluate job, or on the cohort of a generate job; its id is that of the job.
 
-    dataset_id: str
-    cohort_id: str
+    `dataset_id` is None where the real stays are gone, `cohort_id` where the synthetic ones were uploaded.
+    """
+
+    dataset_id: str | None
+    cohort_id: str | None

@@ -12,7 +12,10 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator, mode
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from model.spec.privacy import PrivacyThresholds
+
 DAY = 24 * 3600
+DEFAULT = PrivacyThresholds()
 
 
 class Settings(BaseSettings):
@@ -44,6 +47,10 @@ class Settings(BaseSettings):
     max_rows: int = Field(50_000_000, ge=1, description="of an uploaded table")
     max_table_bytes: int = Field(8 << 30, ge=1 << 20, description="of an uploaded table, unpacked in memory")
     max_stays: int = Field(10_000_000, ge=1, description="of one cohort")
+    admin_key_file: Path | None = Field(None, description="holds the admin's key; absent: nobody is an admin")
+    privacy_not_evaluated: Literal["release", "hold"] = Field(
+        "release", description="of cohorts that could not be tested, as the model's training data are not here"
+    )
     reconcile_every_seconds: float = Field(15, gt=0)
 
     # Shared by gateway and worker
@@ -62,6 +69,16 @@ class Settings(BaseSettings):
     cancel_grace_seconds: float = Field(10, ge=0, description="before a cancelled job is stopped by force")
     staging_max_age_seconds: int = Field(60, ge=60, description="after which leftovers in staging are swept away")
 
+    # The privacy gate: what each threshold is, and why it is what it is, says model/spec/privacy.py
+    privacy_copies: float = DEFAULT.copies
+    privacy_near_copies: float = DEFAULT.near_copies
+    privacy_dcr_share: float = DEFAULT.dcr_share
+    privacy_dcr_tail_share: float = DEFAULT.dcr_tail_share
+    privacy_nnaa_loss: float = DEFAULT.nnaa_loss
+    privacy_membership_auc: float = DEFAULT.membership_auc
+    privacy_membership_excess: float = DEFAULT.membership_excess
+    privacy_attribute_gain: float = DEFAULT.attribute_gain
+
     # Worker
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(None, ge=1, le=1024, description="of torch on a CPU; absent: half of the cores")
@@ -78,6 +95,15 @@ class Settings(BaseSettings):
         return url
 
     @model_validator(mode="after")
+    def _thresholds_are_possible(self) -> Settings:
+        try:
+            _ = self.privacy_thresholds
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            raise ValueError(f"CDMT_PRIVACY_{str(wrong['loc'][0]).upper()}: {wrong['msg']}") from None
+        return self
+
+    @model_validator(mode="after")
     def _strangers_stay_out(self) -> Settings:
         if not (self.trust_network or is_loopback(self.host)):
             raise ValueError(
@@ -90,6 +116,11 @@ class Settings(BaseSettings):
     def worker_threads(self) -> int:
         """Threads of torch in a worker: by default half of the cores, so that two workers do not disturb each other."""
         return self.threads or max(1, len(os.sched_getaffinity(0)) // 2)
+
+    @property
+    def privacy_thresholds(self) -> PrivacyThresholds:
+        """The thresholds of the privacy gate."""
+        return PrivacyThresholds(**{name: getattr(self, f"privacy_{name}") for name in PrivacyThresholds.model_fields})
 
     def timeout_seconds(self, kind: Literal["train", "generate", "evaluate"]) -> int:
         """How long one attempt at a job of this kind may take."""

@@ -14,13 +14,23 @@ import pytest
 from service.cli import stack
 from service.contracts.settings import Settings
 
+ADMIN_KEY = "an-admin-of-the-tests-" + "0" * 20
+
 
 @pytest.fixture(scope="session")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a running stack; the stack is stopped at the end of the session."""
     folder = tmp_path_factory.mktemp("stack")
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(("CDMT_", "REDIS_URL"))}
-    settings = Settings(port=0, data_dir=folder / "var", device="cpu", threads=1, reconcile_every_seconds=2)
+    (folder / "key").write_text(ADMIN_KEY)
+    settings = Settings(
+        port=0,
+        data_dir=folder / "var",
+        device="cpu",
+        threads=1,
+        reconcile_every_seconds=2,
+        admin_key_file=folder / "key",
+    )
     with (
         stack.running(settings, notice=_ignore, logs=folder / "logs") as running,
         httpx.Client(base_url=running.url, trust_env=False, timeout=30) as opened,
@@ -36,12 +46,34 @@ def logs(client: httpx.Client) -> Path:
     return Path(client.headers["X-Logs"])
 
 
+@pytest.fixture(scope="session")
+def data_dir(logs: Path) -> Path:
+    """Where the stack keeps its things."""
+    return logs.parent / "var"
+
+
+@pytest.fixture(scope="session")
+def admin_key() -> str:
+    """The key of the stack's admin."""
+    return ADMIN_KEY
+
+
 class Job:
     """A job, seen through HTTP."""
 
     def __init__(self, client: httpx.Client, path: str, body: dict[str, Any]) -> None:
         answer = client.post(path, json=body)
         assert answer.status_code == 202, answer.text
+        self._found(client, answer)
+
+    @classmethod
+    def at(cls, client: httpx.Client, answer: httpx.Response) -> Job:
+        """The job that an answer speaks of."""
+        job = cls.__new__(cls)
+        job._found(client, answer)
+        return job
+
+    def _found(self, client: httpx.Client, answer: httpx.Response) -> None:
         self.client = client
         self.url = answer.headers["Location"]
         self.id = answer.json()["id"]

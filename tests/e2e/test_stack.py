@@ -12,7 +12,11 @@ from typing import Any
 import httpx
 import pandas as pd
 import pytest
+from jsonschema import Draft202012Validator
 
+from model.spec.privacy import HeldTest
+from model.spec.report import PRIVACY_METRICS
+from service.contracts.jobs import JobRecord
 from tests.e2e.conftest import Job
 from tests.worker.tables import FAST_SAMPLER, LENGTH, TINY_NETWORK, TINY_TRAINING, made_up_stays
 
@@ -82,8 +86,11 @@ def test_a_cohort_with_the_ratios_asked_for(client: httpx.Client, model_id: str)
         "sampler": SAMPLER,
     }
     job = Job(client, "/jobs/generate", body)
-    done = job.until(lambda seen: seen["status"] == "succeeded")[-1]
+    seen = job.until(lambda seen: seen["status"] == "succeeded", seconds=120)
+    done = seen[-1]
+    assert all(now["links"]["cohort"] is None and now["result"] is None for now in seen[:-1])
     assert done["result"]["label_counts"]["death"] == {"0": 140, "1": 60}
+    assert done["result"]["privacy"] == "passed", done["result"]["privacy_reason"]
     cohort = client.get(done["links"]["cohort"]).raise_for_status()
     assert hashlib.sha256(cohort.content).hexdigest() == done["result"]["sha256"] == cohort.headers["ETag"].strip('"')
     frame = pd.read_parquet(io.BytesIO(cohort.content))
@@ -94,6 +101,63 @@ def test_a_cohort_with_the_ratios_asked_for(client: httpx.Client, model_id: str)
     page = client.get(done["links"]["report"], headers={"Accept": "text/html"}).raise_for_status()
     assert page.headers["Content-Type"].startswith("text/html")
     assert "<svg" in page.text
+    schema = client.get("/schemas/report").raise_for_status().json()
+    Draft202012Validator(schema).validate(report)
+
+
+def test_copies_of_real_stays_are_held_whoever_made_them(client: httpx.Client, dataset: dict[str, Any]) -> None:
+    real, fresh = made_up_stays(), made_up_stays(seed=1)
+    leak = pd.concat([real[real["stay"] < 1030], fresh[fresh["stay"] >= 1030]]).assign(note="from elsewhere")
+    wanted = {"dataset_id": dataset["id"], "metrics": ",".join(sorted(PRIVACY_METRICS))}
+    for frame, privacy in ((leak, "held"), (fresh, "passed")):
+        content = frame.sample(frac=1, random_state=0).to_csv(index=False).encode()
+        answer = client.post("/jobs/evaluate", files={"file": ("other.csv", content)}, data=wanted)
+        assert answer.status_code == 202, answer.text
+        done = Job.at(client, answer).until(lambda seen: seen["status"] == "succeeded")[-1]
+        assert done["result"]["privacy"] == privacy, done["result"]["privacy_reason"]
+        assert client.get(done["links"]["report"]).raise_for_status().json()["privacy"]["status"] == privacy
+
+
+def test_a_held_cohort_leaves_only_with_an_admin_who_says_why(
+    client: httpx.Client, model_id: str, data_dir: Path, admin_key: str
+) -> None:
+    body = {"model_id": model_id, "n_stays": 40, "sampler": SAMPLER, "evaluate": False}
+    job = Job(client, "/jobs/generate", body)
+    job.until(lambda seen: seen["status"] == "succeeded")
+    hold(data_dir / "jobs" / job.id / "record.json")
+    refused = client.get(f"{job.url}/cohort")
+    assert refused.status_code == 403
+    assert "near_copies" in refused.json()["detail"]
+    key = {"Authorization": f"Bearer {admin_key}"}
+    assert client.get(f"{job.url}/cohort", headers=key).status_code == 403
+    taken = client.get(f"{job.url}/cohort", headers={**key, "X-Override-Reason": "the ethics board has agreed"})
+    assert taken.is_success
+    (override,) = job.look()["privacy_overrides"]
+    assert (override["reason"], override["failed"]) == ("the ethics board has agreed", ["near_copies"])
+
+
+def hold(path: Path) -> None:
+    """Let the gate have held a job's cohort."""
+    record = JobRecord.model_validate_json(path.read_bytes())
+    assert record.result is not None
+    test = HeldTest(name="near_copies", value=0.1, low=0.05, threshold=0.005, detail="10.00%, at most 0.50%")
+    held = record.result.model_copy(update={"privacy": "held", "privacy_failed": (test,)})
+    path.write_text(record.model_copy(update={"result": held}).model_dump_json())
+
+
+def test_a_cohort_can_be_cancelled_while_it_is_evaluated(client: httpx.Client, model_id: str, data_dir: Path) -> None:
+    body = {"model_id": model_id, "n_stays": 3000, "sampler": SAMPLER, "detail": "full"}
+    job = Job(client, "/jobs/generate", body)
+    drawing = ("starting", "sampling", "waiting for the evaluation")
+    job.until(lambda now: now["progress"] and now["progress"]["step"] not in drawing)
+    begin = time.monotonic()
+    assert client.post(f"{job.url}/cancel").status_code == 202
+    job.until(lambda now: now["status"] == "cancelled")
+    assert time.monotonic() - begin < 5
+    while (data_dir / "cohorts" / job.id).exists():
+        assert time.monotonic() - begin < 10
+        time.sleep(0.05)
+    assert client.delete(job.url).status_code == 204
 
 
 def test_progress_is_seen_while_a_cohort_is_drawn_and_a_running_job_can_be_cancelled(

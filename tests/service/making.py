@@ -12,10 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from model.spec.config import NetworkConfig, TrainingConfig
+from model.spec.privacy import HeldTest, PrivacyStatus
 from model.spec.schema import CategoricalFeature, Label, NumericalFeature, Schema
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, now
-from service.contracts.records import COHORT, REPORT_HTML, REPORT_JSON, WEIGHTS, CohortRecord, ModelRecord
+from service.contracts.records import (
+    COHORT,
+    REPORT_HTML,
+    REPORT_JSON,
+    WEIGHTS,
+    CohortRecord,
+    ModelRecord,
+    ReportRecord,
+)
 from service.contracts.storage import ArtifactStore, manifest, write_record
 
 SCHEMA = Schema(
@@ -106,23 +115,47 @@ def cohort_table() -> pa.Table:
     )
 
 
-def finish_generate(store: ArtifactStore, job_id: str) -> bytes:
+HELD_TEST = HeldTest(
+    name="dcr_share",
+    value=0.71,
+    low=0.6512,
+    threshold=0.55,
+    detail="distance to the closest record: 0.71, at least 0.6512, where at most 0.55 is allowed",
+)
+
+
+def finish_generate(store: ArtifactStore, job_id: str, *, privacy: PrivacyStatus = "not_evaluated") -> bytes:
     """Publish a cohort for a job and let the job succeed; returns the bytes of the Parquet."""
     jobs = JobStore(store)
     request = jobs.read(job_id).request
     assert isinstance(request, GenerateRequest)
     with store.staging("cohort") as folder:
         pq.write_table(cohort_table(), folder / COHORT, row_group_size=2)
-        if request.evaluate:
-            (folder / REPORT_JSON).write_text('{"scores": [1]}')
-            (folder / REPORT_HTML).write_text("<!doctype html><title>cohort</title>")
         files = manifest(folder)
         write_record(
             folder, CohortRecord(id=job_id, created_at=now(), model_id=request.model_id, n_stays=2, files=files)
         )
         store.publish(folder, "cohorts", job_id)
-    result = JobResult(n_stays=2, sha256=files[COHORT].sha256, bytes=files[COHORT].bytes)
+    if request.evaluate:
+        _publish_report(store, job_id)
+    result = JobResult(
+        n_stays=2,
+        sha256=files[COHORT].sha256,
+        bytes=files[COHORT].bytes,
+        privacy=privacy,
+        privacy_reason="a reason",
+        privacy_failed=(HELD_TEST,) if privacy == "held" else (),
+    )
     jobs.transition(job_id, lambda job: job.model_copy(update={"status": "running", "attempts": 1}))
     done = {"status": "succeeded", "result": result, "finished_at": now()}
     jobs.transition(job_id, lambda job: job.model_copy(update=done))
     return Path(store.cohort_dir(job_id) / COHORT).read_bytes()
+
+
+def _publish_report(store: ArtifactStore, job_id: str) -> None:
+    with store.staging("report") as folder:
+        (folder / REPORT_JSON).write_text('{"scores": [1]}')
+        (folder / REPORT_HTML).write_text("<!doctype html><title>cohort</title>")
+        files = manifest(folder)
+        write_record(folder, ReportRecord(id=job_id, created_at=now(), dataset_id=None, cohort_id=job_id, files=files))
+        store.publish(folder, "reports", job_id)

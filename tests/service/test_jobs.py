@@ -16,9 +16,9 @@ from rq.registry import StartedJobRegistry
 from service.contracts import live
 from service.contracts.errors import IllegalTransition, NotFound, QueueUnavailable
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import SERIALIZER, GenerateRequest, JobRecord, JobState, TrainRequest, now
+from service.contracts.jobs import SERIALIZER, GenerateRequest, JobRecord, JobResult, JobState, TrainRequest, now
 from service.contracts.settings import Settings
-from service.contracts.storage import RECORD, ArtifactStore
+from service.contracts.storage import RECORD, ArtifactStore, Kind
 from service.jobs import JobQueue, connect
 from tests.service.making import add_job
 
@@ -304,3 +304,104 @@ def test_workers_are_counted_while_they_live(queue: JobQueue, redis: Redis) -> N
     redis.sadd("rq:workers:generate", "rq:worker:one", "rq:worker:dead")
     redis.hset("rq:worker:one", "birth", "now")
     assert queue.workers() == {"train": 0, "generate": 1, "evaluate": 0}
+
+
+def hand_over(jobs: JobStore, job_id: str = "job-1") -> JobRecord:
+    """What a worker writes once the cohort is drawn."""
+    change = {"status": "running", "stage": "evaluation", "drawn": JobResult(n_stays=1)}
+    return jobs.transition(job_id, lambda job: job.model_copy(update=change))
+
+
+def drawn(queue: JobQueue, jobs: JobStore, redis: Redis) -> JobRecord:
+    """A job whose cohort is drawn; RQ does not know of its evaluation yet."""
+    queue.submit(generate())
+    start_in_rq(redis, jobs)
+    in_rq(redis).set_status(JobStatus.FINISHED)
+    return hand_over(jobs)
+
+
+def publish_something(store: ArtifactStore, kind: Kind, job_id: str = "job-1") -> None:
+    with store.staging("test") as folder:
+        store.publish(folder, kind, job_id)
+
+
+def test_an_evaluation_that_nobody_enqueued_is_enqueued_once(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    before = drawn(queue, jobs, redis)
+    for _ in range(3):
+        queue.reconcile()
+    assert (waiting(redis, "evaluate"), waiting(redis)) == (["job-1-evaluation"], [])
+    job = in_rq(redis, "job-1-evaluation")
+    assert (job.func_name, job.args, job.retries_left) == ("worker.tasks.assess", ["job-1"], 2)
+    assert jobs.read("job-1") == before
+
+
+def test_a_drawn_cohort_that_waits_says_so(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    drawn(queue, jobs, redis)
+    queue.reconcile()
+    status = queue.status(jobs.read("job-1"))
+    assert status.progress is not None
+    assert (status.progress.step, status.queue_position) == ("waiting for the evaluation", 0)
+
+
+def test_what_is_over_for_rq_is_no_end_for_a_job_that_was_handed_over_meanwhile(
+    queue: JobQueue, jobs: JobStore, redis: Redis
+) -> None:
+    queue.submit(generate())
+    start_in_rq(redis, jobs)
+    in_rq(redis).set_status(JobStatus.FINISHED)
+    seen = jobs.read("job-1")
+    hand_over(jobs)
+    queue._reconcile(seen, in_rq(redis))
+    assert jobs.read("job-1").status == "running"
+
+
+def test_a_drawn_cohort_that_waits_is_cancelled_at_once_and_removed(
+    queue: JobQueue, jobs: JobStore, redis: Redis, store: ArtifactStore
+) -> None:
+    drawn(queue, jobs, redis)
+    queue.reconcile()
+    publish_something(store, "cohorts")
+    assert queue.cancel("job-1").status == "cancelled"
+    assert waiting(redis, "evaluate") == []
+    assert not store.exists("cohorts", "job-1")
+    assert not Job.exists("job-1-evaluation", redis)
+    assert queue.cancel("job-1").status == "cancelled"
+
+
+def test_a_cancel_in_the_moment_of_the_handover_ends_the_job(
+    queue: JobQueue, jobs: JobStore, redis: Redis, store: ArtifactStore
+) -> None:
+    drawn(queue, jobs, redis)  # the record says so, RQ has not heard of it
+    publish_something(store, "cohorts")
+    assert queue.cancel("job-1").status == "cancelled"
+    assert not store.exists("cohorts", "job-1")
+    queue.reconcile()
+    assert waiting(redis, "evaluate") == []
+
+
+def test_an_evaluation_that_runs_is_asked_to_stop(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    drawn(queue, jobs, redis)
+    queue.reconcile()
+    in_rq(redis, "job-1-evaluation").set_status(JobStatus.STARTED)
+    assert queue.cancel("job-1").status == "cancelling"
+    assert live.cancel_requested(redis, "job-1")
+
+
+@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.FINISHED])
+def test_an_evaluation_that_ends_without_an_outcome_fails_the_job_and_takes_its_cohort_along(
+    queue: JobQueue, jobs: JobStore, redis: Redis, store: ArtifactStore, status: JobStatus
+) -> None:
+    drawn(queue, jobs, redis)
+    queue.reconcile()
+    publish_something(store, "cohorts")
+    in_rq(redis, "job-1-evaluation").set_status(status)
+    queue.reconcile()
+    assert jobs.read("job-1").status == "failed"
+    assert not store.exists("cohorts", "job-1")
+
+
+def test_forgetting_a_job_forgets_both_of_its_ids(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    drawn(queue, jobs, redis)
+    queue.reconcile()
+    queue.forget("job-1")
+    assert redis.keys("*job-1*") == []

@@ -29,6 +29,9 @@ def gateway(tmp_path: Path, **env: str) -> subprocess.Popen[str]:
         ({"CDMT_HOST": "0.0.0.0", "CDMT_REDIS_URL": "redis://x"}, "CDMT_TRUST_NETWORK"),
         ({"CDMT_AUTH": "keys", "CDMT_REDIS_URL": "redis://x"}, "CDMT_AUTH"),
         ({}, "CDMT_REDIS_URL"),
+        ({"CDMT_ADMIN_KEY_FILE": "/no/such/key", "CDMT_REDIS_URL": "redis://x"}, "CDMT_ADMIN_KEY_FILE"),
+        ({"CDMT_ADMIN_KEY_FILE": "/dev/null", "CDMT_REDIS_URL": "redis://x"}, "at least 32"),
+        ({"CDMT_PRIVACY_DCR_SHARE": "0.1", "CDMT_REDIS_URL": "redis://x"}, "CDMT_PRIVACY_DCR_SHARE"),
         ({"CDMT_REDIS_URL": "redis://:Traceback/2@host"}, "CDMT_REDIS_URL"),
     ],
 )

@@ -99,6 +99,18 @@ def model(shop: Workshop, dataset: DatasetRecord, trained_folder: Path) -> Model
     return record
 
 
+@pytest.fixture
+def orphan(shop: Workshop, trained_folder: Path) -> ModelRecord:
+    """The tiny model, in the workshop's store as one that came from elsewhere: nobody has its training data."""
+    with shop.store.staging("test") as folder:
+        copy = shutil.copytree(trained_folder, folder / "model")
+        record = ModelRecord.model_validate_json((copy / "record.json").read_bytes())
+        record = record.model_copy(update={"id": "orphan-model", "origin": "imported"})
+        write_record(copy, record)
+        shop.store.publish(copy, "models", record.id)
+    return record
+
+
 def submit(shop: Workshop, request: Request) -> str:
     """A job's record in state queued; returns its id. Nothing is put into the queue."""
     record = JobRecord(id=new_id(), created_at=now(), request=request, request_id="test-request")

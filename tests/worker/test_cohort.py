@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from model.data.arrange import arrange
 from model.data.stays import Stays
+from model.spec.errors import DataError
 from tests.worker.tables import SCHEMA, made_up_stays
-from worker.cohort import concatenate, write_cohort
+from worker.cohort import concatenate, read_cohort, write_cohort
 from worker.generate import Tally
 
 
@@ -29,8 +31,7 @@ def test_what_is_written_reads_back_as_it_was(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.labels, arranged.stays.labels)
 
 
-def test_no_chunk_is_kept_once_the_sample_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.generate.EVALUATED_STAYS", 30)
+def test_no_chunk_is_kept(tmp_path: Path) -> None:
     arranged = arrange(made_up_stays(20), SCHEMA)
     drawn: list[weakref.ref[Stays]] = []
 
@@ -48,5 +49,45 @@ def test_no_chunk_is_kept_once_the_sample_is_full(tmp_path: Path, monkeypatch: p
         alive.append(sum(chunk() is not None for chunk in drawn))
     assert max(alive) <= 2
     assert tally.n_stays == 120
-    assert len(concatenate(tally.sample)) == 30
     assert tally.label_counts["death"] == {"0": 90, "1": 30}
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """Six chunks of 20 stays, all alike."""
+    arranged = arrange(made_up_stays(20), SCHEMA)
+    path = tmp_path / "cohort.parquet"
+    list(write_cohort([arranged.stays] * 6, path, schema=SCHEMA, layout=arranged.layout, metadata={}))
+    return path
+
+
+@pytest.mark.parametrize(("n_stays", "got"), [(1, 1), (20, 20), (30, 30), (120, 120), (1000, 120)])
+def test_the_first_stays_are_read_back_in_order(written: Path, n_stays: int, got: int) -> None:
+    stays = read_cohort(written, SCHEMA, n_stays=n_stays)
+    expected = concatenate([arrange(made_up_stays(20), SCHEMA).stays] * 6).take(slice(got))
+    np.testing.assert_allclose(stays.numerical, expected.numerical, rtol=1e-6)
+    np.testing.assert_array_equal(stays.labels, expected.labels)
+
+
+def test_no_more_row_groups_are_read_than_are_needed(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, read_row_group = list[int](), pq.ParquetFile.read_row_group
+
+    def spy(file: pq.ParquetFile, number: int) -> object:
+        read.append(number)
+        return read_row_group(file, number)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", spy)
+    assert len(read_cohort(written, SCHEMA, n_stays=30)) == 30
+    assert read == [0, 1]
+
+
+def test_a_cohort_of_another_schema_is_refused(written: Path) -> None:
+    with pytest.raises(DataError, match="column 'patient' is missing"):
+        read_cohort(written, SCHEMA.model_copy(update={"stay_id": "patient"}), n_stays=5)
+
+
+def test_stays_that_are_longer_than_the_schema_says_are_not_cut_apart(written: Path) -> None:
+    shorter = SCHEMA.model_copy(update={"sequence_length": 4})
+    stays = read_cohort(written, shorter, n_stays=25)
+    assert stays.numerical.shape[:2] == (25, 4)
+    assert not np.isnan(stays.numerical[:, :, 0]).any()

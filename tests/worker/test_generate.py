@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from model.data.codec import Codec
 from model.data.stays import Stays
 from model.spec.errors import Cancelled, RatioError
 from model.spec.report import Report
+from model.spec.schema import Schema
 from service.contracts.jobs import GenerateRequest
 from tests.worker.conftest import ignore_progress, never
 from tests.worker.tables import FAST_SAMPLER, LENGTH, made_up_stays
-from worker.cohort import concatenate
+from worker.cohort import read_cohort
 from worker.generate import Generated, generate_cohort
 from worker.models import StoredModel, read_model
 
@@ -105,11 +108,49 @@ def test_the_report_of_a_cohort_says_what_was_asked_for_and_what_came_out(stored
 def test_the_report_looks_at_a_bounded_sample_and_knows_the_whole(
     stored: StoredModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.generate.EVALUATED_STAYS", 24)
+    monkeypatch.setattr("worker.assess.EVALUATED_STAYS", 24)
     generate(stored, tmp_path, n_stays=60, evaluate=True)
     report = Report.model_validate_json((tmp_path / "report.json").read_bytes())
     assert (report.n_stays, report.n_evaluated) == (60, 24)
     assert sum(report.labels[0].obtained.values()) == 60
+
+
+def test_the_bytes_do_not_depend_on_the_evaluation(stored: StoredModel, tmp_path: Path) -> None:
+    wanted: list[dict[str, Any]] = [{"evaluate": False}, {"evaluate": True}, {"evaluate": False, "detail": "full"}]
+    files = [generate(stored, tmp_path / str(n), n_stays=30, **change).files for n, change in enumerate(wanted)]
+    assert len({found["cohort.parquet"].sha256 for found in files}) == 1
+
+
+def test_without_the_training_stays_the_gate_cannot_judge(stored: StoredModel, tmp_path: Path) -> None:
+    for evaluate in (False, True):
+        result, _ = generate(stored, tmp_path / str(evaluate), n_stays=30, evaluate=evaluate)
+        assert result.privacy == "not_evaluated"
+        assert result.privacy_reason
+
+
+def test_stays_that_break_a_rule_are_drawn_again_and_the_labels_stay_exact(stored: StoredModel, tmp_path: Path) -> None:
+    schema = stored.model.schema.model_copy(update={"rules": ("temp <= heart_rate",)})
+    with_rules = replace(stored, model=replace(stored.model, codec=codec_of(stored, schema)))
+    ratios = {"death": {"0": 0.7, "1": 0.3}}
+    free = generate(with_rules, tmp_path / "a", n_stays=60, label_ratios=ratios)
+    kept = generate(with_rules, tmp_path / "b", n_stays=60, label_ratios=ratios, enforce_rules=True)
+    assert free.result.redraw_rate is None
+    assert kept.result.redraw_rate is not None
+    assert 0 <= kept.result.redraw_rate < 1
+    frame = pd.read_parquet(tmp_path / "b" / "cohort.parquet")
+    assert not (frame["temp"] > frame["heart_rate"]).any()
+    assert kept.result.label_counts == free.result.label_counts
+
+
+def codec_of(stored: StoredModel, schema: Schema) -> Codec:
+    """The model's codec, for a schema with other rules."""
+    return Codec(stored.model.codec.state.model_copy(update={"data_schema": schema}))
+
+
+def test_rules_that_are_not_there_cannot_be_enforced(stored: StoredModel, tmp_path: Path) -> None:
+    result, _ = generate(stored, tmp_path, enforce_rules=True)
+    assert (result.redraw_rate, len(result.warnings)) == (0, 1)
+    assert "no rules" in result.warnings[0]
 
 
 def test_one_stay(stored: StoredModel, tmp_path: Path) -> None:
@@ -126,10 +167,10 @@ def test_imputed_output_has_no_gaps(stored: StoredModel, tmp_path: Path) -> None
 def test_the_report_reads_from_the_request_whether_values_were_filled(
     missing: str, imputed: bool, stored: StoredModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def complete(stays: list[Stays]) -> Stays:
-        return stored.model.codec.fill(concatenate(stays))
+    def complete(*given: Any, **named: Any) -> Stays:
+        return stored.model.codec.fill(read_cohort(*given, **named))
 
-    monkeypatch.setattr("worker.generate.concatenate", complete)  # as a model that never draws a gap
+    monkeypatch.setattr("worker.assess.read_cohort", complete)  # as a model that never draws a gap
     generate(stored, tmp_path, missing=missing, evaluate=True)
     report = Report.model_validate_json((tmp_path / "report.json").read_bytes())
     assert any("filled in" in note for note in report.notes) == imputed

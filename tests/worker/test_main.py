@@ -20,10 +20,12 @@ import pytest
 import torch
 from redis import Redis
 
+from model.spec.report import Detail
 from service.contracts import live
 from service.contracts.ids import new_id
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import GenerateRequest, JobRecord, TrainRequest, now
+from service.contracts.live import WAITING_FOR_EVALUATION
 from service.contracts.records import COHORT, ModelRecord
 from service.contracts.settings import Settings
 from service.contracts.storage import RECORD, ArtifactStore, write_record
@@ -34,6 +36,8 @@ from tests.worker.tables import FAST_SAMPLER, LENGTH, TINY_NETWORK, TINY_TRAININ
 from worker.__main__ import main
 from worker.generate import generate_cohort
 from worker.models import read_model
+
+WAITING = WAITING_FOR_EVALUATION.step
 
 
 class Worker:
@@ -111,9 +115,11 @@ def worker(queue: JobQueue, tmp_path: Path) -> Iterator[Worker]:
         yield worker
 
 
-def submit(queue: JobQueue, n_stays: int) -> str:
+def submit(queue: JobQueue, n_stays: int, *, evaluate: bool = False, detail: Detail = "quick") -> str:
     """A generate job, put into the queue as the gateway does."""
-    request = GenerateRequest(model_id="tiny-model", n_stays=n_stays, sampler=FAST_SAMPLER, evaluate=False)
+    request = GenerateRequest(
+        model_id="tiny-model", n_stays=n_stays, sampler=FAST_SAMPLER, evaluate=evaluate, detail=detail
+    )
     record = JobRecord(id=new_id(), created_at=now(), request=request)
     queue.submit(record)
     return record.id
@@ -223,6 +229,72 @@ def test_a_training_whose_process_is_killed_goes_on_from_its_checkpoint(queue: J
     assert queue.jobs.read(record.id).attempts == 2
     assert queue.jobs.store.model(record.id).n_steps == 600
     until(lambda: not list((queue.jobs.store.root / "work").iterdir()))  # swept after the record was written
+
+
+def products(queue: JobQueue) -> set[str]:
+    """The jobs that have something in the store."""
+    return {path.name for kind in ("cohorts", "reports", "work") for path in (queue.jobs.store.root / kind).iterdir()}
+
+
+def evaluates(queue: JobQueue, job_id: str) -> Callable[[], bool]:
+    """Whether the job shows that its cohort is being evaluated."""
+
+    def look() -> bool:
+        progress = live.read_progress(queue.redis, job_id)
+        stage = queue.jobs.read(job_id).stage
+        return stage == "evaluation" and progress is not None and progress.step not in ("sampling", WAITING)
+
+    return look
+
+
+def test_a_cohort_is_evaluated_by_another_worker_can_be_cancelled_in_each_phase_and_is_drawn_once(
+    queue: JobQueue, worker: Worker, tmp_path: Path
+) -> None:
+    # nobody evaluates yet: the one who draws is free for the next job, the cohort waits, and can be cancelled at once
+    waiting, other = submit(queue, 30, evaluate=True), submit(queue, 30, evaluate=True)
+    until(lambda: queue.jobs.read(other).stage == "evaluation")
+    until(lambda: queue.status(queue.jobs.read(other)).queue_position == 1)
+    record = queue.jobs.read(waiting)
+    status = queue.status(record)
+    assert record.status == "running"
+    assert status.progress is not None
+    assert (status.progress.step, status.queue_position) == (WAITING, 0)
+    assert queue.cancel(waiting).status == "cancelled"
+    assert not queue.jobs.store.exists("cohorts", waiting)
+
+    # the process that evaluates is killed: the evaluation is done again, the cohort is not drawn again
+    evaluator = Worker(queue.settings, "evaluate", tmp_path / "evaluator.log")
+    with killed_at_the_end(evaluator.process):
+        until(evaluates(queue, other))
+        drawn = queue.jobs.store.cohort_dir(other) / COHORT
+        before = drawn.stat().st_ino
+        os.kill(evaluator.horse.pid, signal.SIGKILL)
+        until(has(queue, other, "succeeded"), seconds=120)
+        record = queue.jobs.read(other)
+        assert (record.attempts, record.evaluation_attempts) == (1, 2)
+        assert drawn.stat().st_ino == before
+        assert set(queue.jobs.store.report(other).files) == {"report.html", "report.json"}
+        assert record.result is not None
+        assert record.result.privacy == "not_evaluated"
+
+        # a cancel while it is evaluated
+        begun = submit(queue, 3000, evaluate=True, detail="full")
+        until(evaluates(queue, begun))
+        begin = time.monotonic()
+        assert queue.cancel(begun).status == "cancelling"
+        until(has(queue, begun, "cancelled"))
+        assert time.monotonic() - begin < 2
+        until(lambda: products(queue) == {other})
+
+
+def test_a_crash_at_the_handover_loses_nothing_and_enqueues_once(queue: JobQueue, worker: Worker) -> None:
+    job_id = submit(queue, 30, evaluate=True)
+    until(lambda: queue.redis.llen("rq:queue:evaluate") == 1)
+    queue.redis.delete("rq:queue:evaluate", f"rq:job:{job_id}-evaluation")  # as if it had died before
+    for _ in range(2):
+        queue.reconcile()
+    assert queue.redis.lrange("rq:queue:evaluate", 0, -1) == [f"{job_id}-evaluation".encode()]
+    assert queue.jobs.read(job_id).status == "running"
 
 
 def training_step(queue: JobQueue, job_id: str) -> int:

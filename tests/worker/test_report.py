@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from jsonschema import Draft202012Validator
 
 from model.data.codec import Codec
 from model.data.split import Split, split
 from model.data.stays import Stays
 from model.evaluation.report import evaluate
-from model.spec.report import Report, Subject
+from model.spec.privacy import PrivacyThresholds
+from model.spec.report import EvaluationOptions, Report, Subject
 from tests.worker.conftest import ignore_progress, never
 from worker.models import read_model
 from worker.report import report_on_model
@@ -29,10 +32,11 @@ def complete_stays(codec: Codec, n: int) -> Stays:
 
 def test_a_models_own_stays_are_never_called_filled_in(trained_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = read_model(trained_folder, torch.device("cpu"))
-    stays, subjects = complete_stays(stored.model.codec, 20), list[Subject]()
+    stays, subjects, options = complete_stays(stored.model.codec, 20), list[Subject](), list[EvaluationOptions]()
 
     def spy(*, subject: Subject, **rest: Any) -> Report:
         subjects.append(subject)
+        options.append(rest["options"])
         nothing_real = {**rest, "train": None, "holdout": None, "reference": None}
         return evaluate(subject=subject, **nothing_real)
 
@@ -40,5 +44,22 @@ def test_a_models_own_stays_are_never_called_filled_in(trained_folder: Path, mon
     monkeypatch.setattr("worker.report.reference_statistics", lambda *_, **__: stored.reference)
     monkeypatch.setattr("worker.report._draw", lambda *_, **__: stays)
     sides: Split = split(stays, holdout_fraction=0.2, seed=0)
-    report_on_model(stored.model, sides, name="m", seed=0, progress=ignore_progress, cancelled=never)
+    thresholds = PrivacyThresholds(dcr_share=0.9)
+    asked = EvaluationOptions(thresholds=thresholds)
+    report_on_model(stored.model, sides, name="m", options=asked, progress=ignore_progress, cancelled=never)
     assert [subject.imputed for subject in subjects] == [False, False]
+    assert options[-1].thresholds.dcr_share == 0.9
+
+
+def test_a_report_is_what_its_published_schema_says(trained_folder: Path) -> None:
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text())
+    report = json.loads((trained_folder / "report.json").read_text())
+    Draft202012Validator(schema).validate(report)
+    assert not Draft202012Validator(schema).is_valid({**report, "scores": None})
+    assert not Draft202012Validator(schema).is_valid({**report, "more": 1})
+
+
+def test_a_trained_models_own_report_says_what_the_gate_would(trained_folder: Path) -> None:
+    report = Report.model_validate_json((trained_folder / "report.json").read_bytes())
+    assert report.privacy.status in ("passed", "held")
+    assert report.privacy.n_tests > 0

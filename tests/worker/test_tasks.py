@@ -30,7 +30,7 @@ from worker import outcomes
 from worker.generate import run_generate
 from worker.outcomes import SPENT, OutOfTime
 from worker.progress import JobLink
-from worker.tasks import UNRECORDED, execute
+from worker.tasks import HANDED_OVER, UNRECORDED, execute
 from worker.workshop import Workshop, open_workshop
 
 
@@ -44,8 +44,8 @@ def leftovers(shop: Workshop) -> list[Path]:
     return [*(shop.store.root / "staging").iterdir(), *(shop.store.root / "work").iterdir()]
 
 
-def test_a_generation_succeeds_and_leaves_nothing_but_its_cohort(shop: Workshop, model: ModelRecord) -> None:
-    job_id = submit(shop, small_cohort(model))
+def test_a_generation_succeeds_and_leaves_nothing_but_its_cohort(shop: Workshop, orphan: ModelRecord) -> None:
+    job_id = submit(shop, small_cohort(orphan))
     assert execute(job_id, shop) == "succeeded"
     record = shop.jobs.read(job_id)
     assert (record.status, record.attempts) == ("succeeded", 1)
@@ -59,10 +59,10 @@ def test_a_generation_succeeds_and_leaves_nothing_but_its_cohort(shop: Workshop,
     assert leftovers(shop) == []
 
 
-def test_the_second_job_of_a_model_finds_it_loaded(shop: Workshop, model: ModelRecord) -> None:
+def test_the_second_job_of_a_model_finds_it_loaded(shop: Workshop, orphan: ModelRecord) -> None:
     loads = []
     for _ in range(2):
-        job_id = submit(shop, small_cohort(model))
+        job_id = submit(shop, small_cohort(orphan))
         execute(job_id, shop)
         result = shop.jobs.read(job_id).result
         assert result is not None
@@ -79,7 +79,9 @@ def test_a_training_publishes_a_model_that_generates(shop: Workshop, dataset: Da
     model = shop.store.model(job_id)
     assert (model.name, model.seed, model.dataset_id, model.job_id) == ("mine", 3, dataset.id, job_id)
     assert (model.n_train, model.n_holdout, model.n_steps) == (96, 24, 20)
-    assert execute(submit(shop, small_cohort(model)), shop) == "succeeded"
+    generation = submit(shop, small_cohort(model))
+    assert execute(generation, shop) == HANDED_OVER
+    assert execute(generation, shop, stage="evaluation") == "succeeded"
     assert leftovers(shop) == []
 
 
@@ -88,13 +90,14 @@ def test_a_cohort_of_ours_is_evaluated_against_its_dataset(
 ) -> None:
     cohort = submit(shop, small_cohort(model))
     execute(cohort, shop)
+    execute(cohort, shop, stage="evaluation")
     job_id = submit(shop, EvaluateRequest(dataset_id=dataset.id, job_id=cohort, metrics=("total_variation",)))
     assert execute(job_id, shop) == "succeeded"
     assert {"report.json", "report.html", "record.json"} == {f.name for f in shop.store.report_dir(job_id).iterdir()}
 
 
-def test_a_job_that_has_ended_is_not_done_again(shop: Workshop, model: ModelRecord) -> None:
-    job_id = submit(shop, small_cohort(model))
+def test_a_job_that_has_ended_is_not_done_again(shop: Workshop, orphan: ModelRecord) -> None:
+    job_id = submit(shop, small_cohort(orphan))
     execute(job_id, shop)
     before = shop.jobs.read(job_id)
     assert execute(job_id, shop) == "skipped"
@@ -107,15 +110,16 @@ def test_a_job_that_was_removed_is_skipped(shop: Workshop) -> None:
 
 
 def test_a_job_that_was_given_up_while_it_ran_leaves_no_cohort(
-    shop: Workshop, model: ModelRecord, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop, orphan: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def given_up_meanwhile(record: JobRecord, request: GenerateRequest, *, shop: Workshop, link: JobLink) -> JobResult:
         result = run_generate(record, request, shop=shop, link=link)
+        assert isinstance(result, JobResult)
         shop.jobs.transition(record.id, outcomes.cancelled)
         return result
 
     monkeypatch.setattr("worker.tasks.run_generate", given_up_meanwhile)
-    job_id = submit(shop, small_cohort(model))
+    job_id = submit(shop, small_cohort(orphan))
     assert execute(job_id, shop) == "skipped"
     assert shop.jobs.read(job_id).status == "cancelled"
     assert not shop.store.exists("cohorts", job_id)
@@ -123,25 +127,25 @@ def test_a_job_that_was_given_up_while_it_ran_leaves_no_cohort(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_a_device_that_is_not_there_fails_the_job_and_is_named(shop: Workshop, model: ModelRecord) -> None:
+def test_a_device_that_is_not_there_fails_the_job_and_is_named(shop: Workshop, orphan: ModelRecord) -> None:
     without = open_workshop(shop.settings.model_copy(update={"device": "cuda"}))
-    job_id = submit(shop, small_cohort(model))
+    job_id = submit(shop, small_cohort(orphan))
     assert execute(job_id, without) == "failed"
     error = shop.jobs.read(job_id).error
     assert error is not None
     assert "no usable GPU" in error.detail
 
 
-def test_a_cancelled_job_is_not_begun(shop: Workshop, model: ModelRecord) -> None:
-    job_id = submit(shop, small_cohort(model))
-    shop.jobs.transition(job_id, outcomes.started)
+def test_a_cancelled_job_is_not_begun(shop: Workshop, orphan: ModelRecord) -> None:
+    job_id = submit(shop, small_cohort(orphan))
+    shop.jobs.transition(job_id, outcomes.started("making"))
     shop.jobs.transition(job_id, lambda record: record.model_copy(update={"status": "cancelling"}))
     assert execute(job_id, shop) == "cancelled"
     assert not shop.store.exists("cohorts", job_id)
 
 
-def test_a_running_job_is_cancelled_in_the_middle(shop: Workshop, model: ModelRecord, redis: Redis) -> None:
-    job_id = submit(shop, small_cohort(model, n_stays=500_000))
+def test_a_running_job_is_cancelled_in_the_middle(shop: Workshop, orphan: ModelRecord, redis: Redis) -> None:
+    job_id = submit(shop, small_cohort(orphan, n_stays=500_000))
     timer = threading.Timer(1.0, live.request_cancel, (redis, job_id))
     timer.start()
     assert execute(job_id, shop) == "cancelled"
@@ -173,8 +177,8 @@ def disk_of(n_bytes: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_full_disk_fails_the_job_with_that_reason_and_leaves_nothing(shop: Workshop, model: ModelRecord) -> None:
-    job_id = submit(shop, small_cohort(model, n_stays=2000))
+def test_a_full_disk_fails_the_job_with_that_reason_and_leaves_nothing(shop: Workshop, orphan: ModelRecord) -> None:
+    job_id = submit(shop, small_cohort(orphan, n_stays=2000))
     with disk_of(20_000), capture_logs():  # our log is a file, too
         assert execute(job_id, shop) == "failed"
     error = shop.jobs.read(job_id).error
@@ -197,8 +201,8 @@ def file_system_of(size: str, folder: Path) -> Iterator[None]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_file_system_fails_the_job_with_that_reason(shop: Workshop, model: ModelRecord) -> None:
-    job_id = submit(shop, small_cohort(model, n_stays=2000))
+def test_a_full_file_system_fails_the_job_with_that_reason(shop: Workshop, orphan: ModelRecord) -> None:
+    job_id = submit(shop, small_cohort(orphan, n_stays=2000))
     with file_system_of("64k", shop.store.root / "staging"):
         assert execute(job_id, shop) == "failed"
         assert leftovers(shop) == []
@@ -231,9 +235,9 @@ def third_time() -> Callable[[], bool]:
 
 
 def test_a_start_that_could_not_be_recorded_fails_the_job_as_soon_as_there_is_space(
-    shop: Workshop, model: ModelRecord
+    shop: Workshop, orphan: ModelRecord
 ) -> None:
-    job_id = submit(shop, small_cohort(model))
+    job_id = submit(shop, small_cohort(orphan))
     with unwritable(third_time()):
         assert execute(job_id, shop) == "failed"
     record = shop.jobs.read(job_id)
@@ -243,15 +247,15 @@ def test_a_start_that_could_not_be_recorded_fails_the_job_as_soon_as_there_is_sp
     assert leftovers(shop) == []
 
 
-def test_an_outcome_is_recorded_as_soon_as_there_is_space(shop: Workshop, model: ModelRecord) -> None:
-    job_id = submit(shop, small_cohort(model))
+def test_an_outcome_is_recorded_as_soon_as_there_is_space(shop: Workshop, orphan: ModelRecord) -> None:
+    job_id = submit(shop, small_cohort(orphan))
     with unwritable(third_time(), only=lambda status: status == "succeeded"):
         assert execute(job_id, shop) == "succeeded"
     assert shop.jobs.read(job_id).status == "succeeded"
 
 
-def test_a_job_whose_outcome_cannot_be_recorded_is_left_to_the_gateway(shop: Workshop, model: ModelRecord) -> None:
-    job_id = submit(shop, small_cohort(model))
+def test_a_job_whose_outcome_cannot_be_recorded_is_left_to_the_gateway(shop: Workshop, orphan: ModelRecord) -> None:
+    job_id = submit(shop, small_cohort(orphan))
     with unwritable(lambda: False, only=lambda status: status == "succeeded"), capture_logs() as lines:
         assert execute(job_id, shop) == UNRECORDED
     assert lines[-1]["event"] == "outcome_not_recorded"
@@ -283,13 +287,13 @@ def test_a_full_file_system_of_records_fails_the_job_once_there_is_space(
 
 
 def test_an_unforeseen_error_is_told_without_its_words(
-    shop: Workshop, model: ModelRecord, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop, orphan: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ValueError("patient 4711 has a heart rate of 80.5")
 
     monkeypatch.setattr("worker.tasks.run_generate", broken)
-    job_id = submit(shop, small_cohort(model))
+    job_id = submit(shop, small_cohort(orphan))
     with capture_logs() as lines:
         assert execute(job_id, shop) == SPENT
     assert [line["event"] for line in lines] == ["job_started", "job_failed", "job_ended"]
@@ -300,8 +304,8 @@ def test_an_unforeseen_error_is_told_without_its_words(
     assert "4711" not in record.model_dump_json()
 
 
-def test_a_second_attempt_beside_the_first_waits_and_finds_the_job_done(shop: Workshop, model: ModelRecord) -> None:
-    job_id = submit(shop, small_cohort(model, n_stays=2000))
+def test_a_second_attempt_beside_the_first_waits_and_finds_the_job_done(shop: Workshop, orphan: ModelRecord) -> None:
+    job_id = submit(shop, small_cohort(orphan, n_stays=2000))
     ends: list[str] = []
     attempts = [threading.Thread(target=lambda: ends.append(execute(job_id, shop))) for _ in range(2)]
     for attempt in attempts:
@@ -313,22 +317,24 @@ def test_a_second_attempt_beside_the_first_waits_and_finds_the_job_done(shop: Wo
 
 
 def test_an_attempt_outlives_the_lapse_of_its_lease(
-    shop: Workshop, model: ModelRecord, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop, orphan: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def put_back_meanwhile(record: JobRecord, request: GenerateRequest, *, shop: Workshop, link: JobLink) -> JobResult:
-        shop.jobs.transition(record.id, outcomes.lost(requeued=True, stopped=False))
-        return run_generate(record, request, shop=shop, link=link)
+        shop.jobs.transition(record.id, outcomes.lost("making", requeued=True, stopped=False))
+        result = run_generate(record, request, shop=shop, link=link)
+        assert isinstance(result, JobResult)
+        return result
 
     monkeypatch.setattr("worker.tasks.run_generate", put_back_meanwhile)
-    job_id = submit(shop, small_cohort(model))
+    job_id = submit(shop, small_cohort(orphan))
     assert execute(job_id, shop) == "succeeded"
     assert shop.jobs.read(job_id).status == "succeeded"
 
 
-def test_what_an_earlier_attempt_published_stays(shop: Workshop, model: ModelRecord) -> None:
-    first = submit(shop, small_cohort(model))
+def test_what_an_earlier_attempt_published_stays(shop: Workshop, orphan: ModelRecord) -> None:
+    first = submit(shop, small_cohort(orphan))
     execute(first, shop)
-    again = submit(shop, small_cohort(model))
+    again = submit(shop, small_cohort(orphan))
     (shop.store.root / "cohorts" / first).rename(shop.store.root / "cohorts" / again)
     assert execute(again, shop) == "succeeded"
     record = shop.jobs.read(again)
@@ -359,13 +365,13 @@ def test_an_imported_model_with_the_id_of_a_job_is_neither_its_result_nor_remove
 
 
 def test_a_job_that_has_used_up_its_time_fails_with_that_reason(
-    shop: Workshop, model: ModelRecord, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop, orphan: ModelRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def too_slow(*_: object, **__: object) -> None:
         raise OutOfTime
 
     monkeypatch.setattr("worker.tasks.run_generate", too_slow)
-    job_id = submit(shop, small_cohort(model))
+    job_id = submit(shop, small_cohort(orphan))
     execute(job_id, shop)
     error = shop.jobs.read(job_id).error
     assert error is not None

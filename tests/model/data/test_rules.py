@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ def schema(*rules: str) -> Schema:
     return Schema(stay_id="stay", time="hour", sequence_length=2, features=features, rules=rules)
 
 
-def stays(*rows: list[list[float]]) -> Stays:
+def stays(*rows: Sequence[Sequence[float]]) -> Stays:
     numerical = np.array(rows, dtype=np.float32)
     return Stays(numerical, np.zeros((len(rows), 2, 0), dtype=np.int64), np.zeros((len(rows), 0), dtype=np.int64))
 

@@ -9,8 +9,14 @@ from model.data.codec import Codec
 from model.data.inference import infer_schema
 from model.data.readers import read_table
 from model.data.stays import Stays
-from model.evaluation.aggregates import Aggregates, aggregate, aggregate_real, compare, safe_aggregates
-from model.evaluation.reference import AGGREGATE_METRICS
+from model.evaluation.aggregates import (
+    AGGREGATE_METRICS,
+    Aggregates,
+    aggregate,
+    aggregate_real,
+    compare,
+    safe_aggregates,
+)
 from model.evaluation.space import Table, to_table
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from model.evaluation.bins import bins_of, shared_edges
+from model.evaluation.bins import bins_of, full_bins, shared_edges
 
 RNG = np.random.default_rng(0)
 
@@ -41,3 +41,22 @@ def test_constant_and_absent_values_have_edges_that_make_sense() -> None:
 def test_values_find_their_bin() -> None:
     values = np.array([[-5.0, 0.0, 0.9, 1.0, 7.0, np.nan]], dtype=np.float32)
     np.testing.assert_array_equal(bins_of(values, np.array([0.0, 1.0, 2.0])), [[0, 0, 0, 1, 1, -1]])
+
+
+def test_bins_are_merged_until_each_group_fills_them() -> None:
+    first = np.zeros((40, 4), dtype=bool)
+    first[:20, 0] = first[20:, 2] = True
+    second = np.zeros((30, 4), dtype=bool)
+    second[:15, 1] = second[15:, 3] = True
+    np.testing.assert_array_equal(full_bins([first]), [0, 1, 4])
+    np.testing.assert_array_equal(full_bins([first, second]), [0, 2, 4])
+    np.testing.assert_array_equal(full_bins([first[:10]]), [0, 4])
+
+
+def test_a_bin_may_be_empty_for_a_group_where_that_is_allowed() -> None:
+    first, second = np.zeros((40, 4), dtype=bool), np.zeros((40, 4), dtype=bool)
+    first[:, :2] = second[:, 2:] = True
+    np.testing.assert_array_equal(full_bins([first, second], or_empty=True), [0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(full_bins([first, second]), [0, 4])
+    second[0, 3] = first[0, 3] = True  # one stay of the first group among the second
+    np.testing.assert_array_equal(full_bins([first, second], or_empty=True), [0, 1, 4])

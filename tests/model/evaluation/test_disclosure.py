@@ -42,3 +42,8 @@ def test_stays_per_cell_counts_a_stay_once(monkeypatch: pytest.MonkeyPatch) -> N
     whole = stays_per_cell(big, 5)
     monkeypatch.setattr(disclosure, "CELLS_AT_ONCE", 18)
     np.testing.assert_array_equal(stays_per_cell(big, 5), whole)
+
+
+def test_shares_can_be_rounded_for_the_sake_of_others() -> None:
+    told = safe_shares(np.array([607.0, 393]), np.array([607, 393]), total=1000, rounded=True)
+    np.testing.assert_allclose(told, [0.61, 0.39])

@@ -13,7 +13,7 @@ from model.evaluation.distributions import (
     with_synthetic,
 )
 from model.evaluation.space import NotAvailable
-from model.spec.report import FeatureReport
+from model.spec.figures import FeatureReport
 
 
 def test_a_numerical_feature_in_figures() -> None:
@@ -26,7 +26,7 @@ def test_a_numerical_feature_in_figures() -> None:
     assert told.n_values == 1500
     assert told.missing_rate == pytest.approx(0.5)
     assert told.missing_by_step == (0.0,) * 50 + (1.0,) * 50
-    assert told.quantiles == {"5": 2, "25": 12, "50": 24.5, "75": 37, "95": 47}
+    assert told.quantiles == {"0.1": 0, "5": 2, "25": 12, "50": 24.5, "75": 37, "95": 47, "99.9": 49}
 
 
 def test_values_beyond_the_edges_are_in_the_outermost_bins() -> None:

@@ -1,7 +1,18 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from model.evaluation.fidelity import correlation, correlation_mae, frequencies, marginal_ks, mmd, total_variation
+from model.evaluation.fidelity import (
+    binned_wasserstein,
+    correlation,
+    correlation_mae,
+    frequencies,
+    marginal_ks,
+    mmd,
+    total_variation,
+    wasserstein,
+)
 from model.evaluation.space import NotAvailable
 
 RNG = np.random.default_rng(0)
@@ -87,3 +98,35 @@ def test_mmd_of_identical_points_everywhere_is_zero() -> None:
     assert mmd(np.ones((5, 2), np.float32), np.ones((6, 2), np.float32)) == 0
     with pytest.raises(NotAvailable):
         mmd(np.ones((0, 2), np.float32), np.ones((6, 2), np.float32))
+
+
+def test_wasserstein_of_shifted_normals_is_the_shift() -> None:
+    a, b = RNG.normal(0, 1, 50_000), RNG.normal(1, 1, 40_000)
+    assert wasserstein(a, b) == pytest.approx(1, abs=0.03)
+    assert wasserstein(a, a) == 0
+    assert np.isnan(wasserstein(a, np.zeros(0)))
+
+
+def test_wasserstein_is_the_mean_way_of_the_values() -> None:
+    assert wasserstein(np.array([0.0, 1.0, 3.0]), np.array([5.0, 6.0, 8.0])) == pytest.approx(5)
+
+
+@given(st.lists(st.floats(-50, 50), min_size=1, max_size=30), st.floats(-10, 10), st.floats(0, 1))
+def test_wasserstein_grows_with_the_shift_and_knows_no_order(values: list[float], shift: float, share: float) -> None:
+    a = np.array(values)
+    assert wasserstein(a, a + shift) == pytest.approx(abs(shift), abs=1e-9)
+    assert wasserstein(a, a[::-1] + share * shift) <= wasserstein(a, a + shift) + 1e-9
+
+
+def test_binned_wasserstein_moves_a_bin_to_the_next() -> None:
+    edges = np.array([0.0, 1.0, 2.0, 4.0])
+    assert binned_wasserstein(np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), edges) == pytest.approx(1)
+    assert binned_wasserstein(np.array([0, 1.0, 0]), np.array([0, 0, 1.0]), edges) == pytest.approx(1.5)
+    assert binned_wasserstein(np.ones(3) / 3, np.ones(3) / 3, edges) == 0
+
+
+def test_binned_wasserstein_is_that_of_values_spread_within_the_bins() -> None:
+    edges, p, q = np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.5, 0.0, 0.5]), np.array([0.1, 0.8, 0.1])
+    grid = np.linspace(0, 3, 30_001)
+    cdf = [np.interp(grid, edges, np.concatenate([[0], np.cumsum(w)])) for w in (p, q)]
+    assert binned_wasserstein(p, q, edges) == pytest.approx(np.abs(cdf[0] - cdf[1]).mean() * 3, abs=1e-3)

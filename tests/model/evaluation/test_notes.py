@@ -1,5 +1,5 @@
 from model.evaluation.notes import notes_on
-from model.spec.report import LabelReport
+from model.spec.figures import LabelReport
 
 
 def notes(**changes: object) -> str:

@@ -8,19 +8,23 @@ import model
 from model.data.codec import Codec
 from model.data.split import split
 from model.data.stays import Stays
-from model.evaluation.reference import AGGREGATE_METRICS, ReferenceStatistics, from_matrix, reference_statistics
+from model.evaluation import utility
+from model.evaluation.aggregates import AGGREGATE_METRICS
+from model.evaluation.definitions import DEFINITIONS
+from model.evaluation.matrices import from_matrix
+from model.evaluation.reference import ReferenceStatistics, reference_statistics
 from model.evaluation.report import evaluate
 from model.spec.errors import Cancelled
-from model.spec.report import EvaluationOptions, Report, Score, Subject
+from model.spec.report import PRIVACY_METRICS, EvaluationOptions, MetricName, Report, Score, Subject
 from model.spec.schema import CategoricalFeature, Label, NumericalFeature, Schema
 
 pytestmark = pytest.mark.usefixtures("short_training_in_module")
 
 BUNDLED = Path(model.__file__).parent / "bundled"
 RNG = np.random.default_rng(0)
-CHEAP = EvaluationOptions(
-    metrics=("marginal_ks", "total_variation", "correlation_mae", "transition_distance", "acf_mse", "mmd")
-)
+OTHERS = ("likeness", "usefulness", "privacy")
+FIDELITY: tuple[MetricName, ...] = tuple(name for name, one in DEFINITIONS.items() if one.group not in OTHERS)
+CHEAP = EvaluationOptions(metrics=(*FIDELITY, "mmd"))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,9 @@ def reference(ward: Callable[..., Stays], ward_codec: Codec, short_training_in_m
 
 
 def by_name(report: Report) -> dict[tuple[str, str | None], Score]:
-    return {(score.name, score.label): score for score in report.scores}
+    """The figures of whole tables; of networks, the BiLSTM's."""
+    whole = [s for s in report.scores if s.category is None and s.feature is None]
+    return {(s.name, s.label): s for s in whole if s.classifier in (None, "bilstm")}
 
 
 def test_a_whole_report(ward: Callable[..., Stays], ward_codec: Codec, reference: ReferenceStatistics) -> None:
@@ -44,11 +50,22 @@ def test_a_whole_report(ward: Callable[..., Stays], ward_codec: Codec, reference
         subject=subject,
         progress=lambda _, value, maximum: told.append((value, maximum)),
     )
-    assert {score.status for score in report.scores} == {"ok"}
-    assert [(s.name, s.label) for s in report.scores[-4:]] == [
-        ("tstr", "death"), ("trtr", "death"), ("tstr", "sex"), ("trtr", "sex")
-    ]  # fmt: skip
-    assert all(score.holdout_value is not None for score in report.scores if score.name != "trtr")
+    whole = [score for score in report.scores if score.feature is None and score.category is None]
+    missing = {score.name: score.reason for score in whole if score.status != "ok" and score.group != "privacy"}
+    assert missing == {
+        "rules": "the schema names no rules",
+        "tails": "too few real stays reach the rarest values",
+        "augmentation": "only in a full report",
+    }
+    keys = [score.key for score in report.scores]
+    assert len(keys) == len(set(keys))
+    assert {score.name for score in report.scores} == DEFINITIONS.keys()
+    assert {"tstr[death]", "tstr_transformer[death]", "trts_cnn_lstm[sex]", "trtr[sex]"} <= set(keys)
+    judged = [s for s in report.scores if s.status == "ok" and s.name != "trtr"]
+    assert [s.key for s in judged if s.holdout_value is None] == []
+    assert {s.holdout_value for s in judged if s.key in ("tstr[death]", "trts[death]")} == {
+        next(s.value for s in report.scores if s.key == "trtr[death]")
+    }
     assert report.headline()["total_variation"] < 0.1
     assert (report.n_stays, report.n_training, report.n_holdout) == (120, 400, 120)
     assert report.labels[0].asked == {"0": 84, "1": 36}
@@ -56,6 +73,12 @@ def test_a_whole_report(ward: Callable[..., Stays], ward_codec: Codec, reference
     assert report.features[0].synthetic is not None
     assert report.features[0].distance is not None
     assert report.notes[0] == "Mind this."
+    assert report.privacy.status == "passed"
+    assert [curve.name for curve in report.roc] == ["c2st_logistic", "c2st_mlp", "c2st_lstm"]
+    assert [one.name for one in report.transitions] == ["rhythm", "temperature measured", "heart_rate measured"]
+    assert report.projection is not None
+    assert report.distances
+    assert report.augmentation == ()
     assert report.provenance == {"seed": 3}
     assert told[-1][0] == told[-1][1]
     assert Report.model_validate_json(report.model_dump_json()) == report
@@ -64,7 +87,11 @@ def test_a_whole_report(ward: Callable[..., Stays], ward_codec: Codec, reference
 def test_the_training_stays_themselves_are_ideal(ward: Callable[..., Stays], ward_codec: Codec) -> None:
     stays = ward(200, 1)
     report = evaluate(codec=ward_codec, train=stays, holdout=ward(100, 2), synthetic=stays, options=CHEAP)
-    assert all(value == pytest.approx(0, abs=1e-6) for name, value in report.headline().items() if name != "mmd")
+    found = report.headline()
+    assert 0 < found.pop("mmd") < 0.1  # samples of them
+    assert 0 <= found.pop("dtw") < 0.3
+    assert found.pop("missing_runs") < 0.03  # of the real stays, rounded shares are told
+    assert found == pytest.approx(dict.fromkeys(found, 0), abs=1e-6)
     assert all(feature.distance == 0 for feature in report.features)
 
 
@@ -83,6 +110,7 @@ def test_without_the_dataset_marginal_and_temporal_figures_remain(
         assert scores[name, None].reason == "the model's dataset is not stored here"
         assert scores[name, None].holdout_value is not None
     assert scores["tstr", "death"].status == "not_available"
+    assert report.privacy.status == "not_evaluated"
     assert scores["tstr", "death"].holdout_value == scores["trtr", "death"].value
     assert any("not stored here" in note for note in report.notes)
 
@@ -104,6 +132,8 @@ def test_no_stays_at_all(ward: Callable[..., Stays], ward_codec: Codec, referenc
     assert {(s.status, s.reason) for s in report.scores if s.name != "trtr"} == {
         ("not_available", "the table holds no stays")
     }
+    assert {s.name for s in report.scores} == DEFINITIONS.keys()
+    assert report.privacy.status == "not_evaluated"
 
 
 @pytest.mark.parametrize("n", [1, 2, 12])
@@ -172,14 +202,16 @@ def test_a_broken_figure_is_reported_and_the_others_go_on(
     def broken(*_: object, **__: object) -> float:
         raise ZeroDivisionError("value 37.2 of patient 4711")
 
-    monkeypatch.setattr("model.evaluation.scores.mmd_between", broken)
-    report = evaluate(codec=ward_codec, train=ward(50, 1), holdout=None, synthetic=ward(50, 3), options=CHEAP)
-    score = by_name(report)["mmd", None]
+    monkeypatch.setattr("model.evaluation.scores.c2st", broken)
+    options = EvaluationOptions(metrics=("acf_mse", "c2st_mlp"))
+    report = evaluate(codec=ward_codec, train=ward(50, 1), holdout=ward(50, 2), synthetic=ward(50, 3), options=options)
+    score = by_name(report)["c2st_mlp", None]
     assert score.status == "failed"
     assert score.reason is not None
     assert "ZeroDivisionError" in score.reason
     assert "4711" not in report.model_dump_json()
     assert by_name(report)["acf_mse", None].status == "ok"
+    assert report.roc == ()
 
 
 def test_a_cancel_stops_it(ward: Callable[..., Stays], ward_codec: Codec, reference: ReferenceStatistics) -> None:
@@ -244,19 +276,19 @@ def test_odd_tables_have_a_report_in_which_nothing_failed(kind: str) -> None:
     sides = split(stays, holdout_fraction=0.2, seed=0)
     codec = Codec.fit(sides.train, schema)
     report = evaluate(codec=codec, train=sides.train, holdout=sides.holdout, synthetic=odd(kind, 60)[1])
-    missing = {score.name: score.reason for score in report.scores if score.status != "ok"}
+    scores = [score for score in report.scores if score.group != "privacy"]
+    missing = {score.name: score.reason for score in scores if score.status != "ok"}
     assert "failed" not in {score.status for score in report.scores}, missing
-    expected = {
-        "no numerical": {"marginal_ks", "correlation_mae", "acf_mse"},
-        "no categorical": set(),
-        "no labels": {"tstr", "trtr"},
+    assert all(score.reason for score in report.scores if score.status != "ok")
+    no_gaps: set[MetricName] = set() if kind == "never measured" else {"missing_runs"}
+    expected: dict[str, set[MetricName]] = {
+        "no numerical": {"marginal_ks", "wasserstein", "correlation_mae", "acf_mse", "dtw", "co_missingness"},
+        "no labels": {"tstr", "trtr", "trts", "conditional_distance"},
         "one step": {"transition_distance", "acf_mse"},
-        "constant": set(),
-        "never measured": set(),
-        "one class": {"tstr", "trtr"},
-        "plain": set(),
-    }[kind]
-    assert missing.keys() == expected
+        "constant": {"wasserstein"},
+        "one class": {"tstr", "trtr", "trts"},
+    }
+    assert missing.keys() == expected.get(kind, set()) | no_gaps | {"tails", "rules", "augmentation"}
     assert len(report.features) == len(schema.features)
 
 
@@ -315,3 +347,64 @@ def test_the_training_stays_themselves_are_ideal_without_the_dataset_too(
 def test_the_bundled_reference_still_loads() -> None:
     text = (BUNDLED / "challenge2012-v1" / "reference.json").read_text()
     assert not np.isnan(ReferenceStatistics.model_validate_json(text).aggregates().correlation).any()
+
+
+def test_a_full_report_has_spreads_over_seeds_and_mixtures(
+    ward: Callable[..., Stays], ward_codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics: tuple[MetricName, ...] = ("tstr", "c2st_logistic", "augmentation")
+    monkeypatch.setitem(utility.N_SEEDS, "full", 2)
+    options = EvaluationOptions(detail="full", metrics=metrics)
+    arguments = {"codec": ward_codec, "train": ward(300, 1), "holdout": ward(90, 2), "synthetic": ward(120, 3)}
+    report = evaluate(options=options, **arguments)  # type: ignore[arg-type]
+    scores = by_name(report)
+    assert scores.keys() == {
+        ("augmentation", None), ("c2st_logistic", None),
+        ("tstr", "death"), ("tstr", "sex"), ("trtr", "death"), ("trtr", "sex"),
+    }  # fmt: skip
+    assert all(score.spread is not None for score in report.scores)
+    assert report.detail == "full"
+    death = [row for row in report.augmentation if row.label == "death"]
+    assert [(row.n_real, row.n_synthetic) for row in death] == [(30, 120), (75, 120), (150, 120), (300, 120)]
+    assert scores["augmentation", None].sample == "2 seeds; as far as 120 synthetic stays suffice"
+    gains = [row.value - row.real_only for row in report.augmentation]
+    assert scores["augmentation", None].value == pytest.approx(np.mean(gains))
+
+
+def test_privacy_alone_trains_no_network(
+    ward: Callable[..., Stays], ward_codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never_called(*_: object, **__: object) -> None:
+        raise AssertionError("a network was trained")
+
+    monkeypatch.setattr("model.evaluation.utility.fit", never_called)
+    monkeypatch.setattr("model.evaluation.detection.fit", never_called)
+    options = EvaluationOptions(metrics=tuple(sorted(PRIVACY_METRICS)))
+    report = evaluate(
+        codec=ward_codec, train=ward(200, 1), holdout=ward(100, 2), synthetic=ward(120, 3), options=options
+    )
+    assert {score.group for score in report.scores} == {"privacy"}
+    assert report.privacy.status == "passed"
+    assert (report.projection, report.transitions, report.roc) == (None, (), ())
+    assert report.distances
+    assert (report.n_training, report.n_holdout) == (200, 100)
+
+
+def test_copies_are_held(ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    train = ward(300, 1)
+    options = EvaluationOptions(metrics=tuple(sorted(PRIVACY_METRICS)))
+    report = evaluate(codec=ward_codec, train=train, holdout=ward(100, 2), synthetic=train, options=options)
+    assert report.privacy.status == "held"
+    held = {test.name for test in report.privacy.failed}
+    assert {score.name for score in report.scores if score.verdict == "different"} >= held
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_hardly_any_stays_of_odd_tables(kind: str, n: int) -> None:
+    schema, stays = odd(kind, 60)
+    codec = Codec.fit(stays, schema)
+    report = evaluate(codec=codec, train=stays, holdout=odd(kind, n)[1], synthetic=odd(kind, n)[1])
+    assert "failed" not in {score.status for score in report.scores}
+    assert all(score.reason or score.value is not None for score in report.scores)
+    assert not any("broke" in note for note in report.notes)

@@ -3,7 +3,9 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from model.spec.report import Correlations, EvaluationOptions, LabelReport, Report, Score, Subject
+from model.spec.figures import Correlations, LabelReport
+from model.spec.privacy import PrivacyVerdict
+from model.spec.report import EvaluationOptions, Report, Score, Subject
 
 
 def score(**changes: object) -> Score:
@@ -31,6 +33,7 @@ def report(*scores: Score, labels: int = 1) -> Report:
         n_holdout=None,
         sequence_length=4,
         labels=tuple(LabelReport(name=f"label {k}", obtained={"0": 10}) for k in range(labels)),
+        privacy=PrivacyVerdict(status="not_evaluated", reason="nobody looked"),
         scores=scores,
         features=(),
         correlations=Correlations(names=(), synthetic=()),
@@ -64,6 +67,18 @@ def test_the_headline_names_the_label_where_there_are_several() -> None:
     tstr = score(name="tstr", label="label 0", value=0.7)
     assert report(tstr).headline() == {"tstr": 0.7}
     assert report(tstr, labels=2).headline() == {"tstr[label 0]": 0.7}
+
+
+def test_the_headline_leaves_single_vitals_and_categories_to_the_report() -> None:
+    of_all = score(name="dcr_share", value=0.5)
+    of_a_vital = of_all.model_copy(update={"feature": "map"})
+    of_a_category = of_all.model_copy(update={"label": "death", "category": "1"})
+    transformer = score(name="tstr", label="label 0", classifier="transformer", value=0.6)
+    assert report(of_all, of_a_vital, of_a_category, transformer).headline() == {
+        "dcr_share": 0.5,
+        "tstr_transformer": 0.6,
+    }
+    assert [one.key for one in (of_a_vital, of_a_category)] == ["dcr_share[map]", "dcr_share[death,1]"]
 
 
 def test_a_report_survives_json() -> None:

@@ -162,7 +162,7 @@ def raw(client: httpx.Client, request: bytes) -> str:
         return connection.recv(65536).decode()
 
 
-@pytest.mark.parametrize("path", ["/datasets", "/models", "/jobs/generate", "/jobs/job-1/cancel"])
+@pytest.mark.parametrize("path", ["/datasets", "/models", "/jobs/evaluate", "/jobs/generate", "/jobs/job-1/cancel"])
 def test_ten_gigabytes_announced_are_refused_before_they_come(client: httpx.Client, path: str) -> None:
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     answer = raw(client, f"{head}Content-Length: {10 * 2**30}\r\n\r\n".encode())

@@ -45,7 +45,7 @@ def test_a_submitted_job_is_accepted(client: httpx.Client, jobs: JobStore) -> No
     assert job["links"] == {"self": here, "cancel": f"{here}/cancel", "cohort": None, "report": None, "model": None}
     assert set(job) == {
         *("id", "kind", "status", "created_at", "started_at", "finished_at", "progress", "request", "model_id"),
-        *("attempts", "queue_position", "result", "error", "expires_at", "links"),
+        *("attempts", "queue_position", "result", "error", "privacy_overrides", "expires_at", "links"),
     }
     assert client.get(here).json() == job
     assert jobs.read(job["id"]).request_id == response.headers["x-request-id"]
@@ -128,6 +128,36 @@ def test_cancel(client: httpx.Client, jobs: JobStore, store: ArtifactStore) -> N
     assert client.post("/jobs/nothing/cancel").status_code == 404
 
 
+def test_a_drawn_cohort_is_out_of_reach_until_its_gate_has_run(
+    client: httpx.Client, store: ArtifactStore, jobs: JobStore
+) -> None:
+    job_id = str(generate(client).json()["id"])
+    drawn = {"status": "running", "attempts": 1, "stage": "evaluation", "drawn": JobResult(n_stays=2)}
+    jobs.transition(job_id, lambda job: job.model_copy(update=drawn))
+    with store.staging("cohort") as folder:
+        store.publish(folder, "cohorts", job_id)
+    job = client.get(f"/jobs/{job_id}").json()
+    assert (job["status"], job["result"], job["links"]["cohort"]) == ("running", None, None)
+    assert job["progress"]["step"] == "waiting for the evaluation"
+    assert client.get(f"/jobs/{job_id}/cohort").status_code == 409
+    assert client.delete(f"/jobs/{job_id}").status_code == 409
+    assert client.post(f"/jobs/{job_id}/cancel").json()["status"] == "cancelled"
+    assert not store.exists("cohorts", job_id)
+    assert client.delete(f"/jobs/{job_id}").status_code == 204
+
+
+def test_the_dataset_by_which_the_gate_judges_stays_as_long_as_a_generation_needs_it(
+    client: httpx.Client, store: ArtifactStore
+) -> None:
+    dataset_id = client.post("/datasets", files={"file": ("t", parquet(table()))}).json()["id"]
+    record = store.model("model-1").model_copy(update={"dataset_id": dataset_id})
+    write_record(store.model_dir("model-1"), record)
+    job_id = generate(client).json()["id"]
+    assert client.delete(f"/datasets/{dataset_id}").status_code == 409
+    client.post(f"/jobs/{job_id}/cancel")
+    assert client.delete(f"/datasets/{dataset_id}").status_code == 204
+
+
 def test_delete(client: httpx.Client, store: ArtifactStore, jobs: JobStore) -> None:
     job_id = str(generate(client).json()["id"])
     assert client.delete(f"/jobs/{job_id}").status_code == 409
@@ -135,6 +165,7 @@ def test_delete(client: httpx.Client, store: ArtifactStore, jobs: JobStore) -> N
     assert client.delete(f"/jobs/{job_id}").status_code == 204
     assert client.get(f"/jobs/{job_id}").status_code == 404
     assert not store.exists("cohorts", job_id)
+    assert not store.exists("reports", job_id)
     assert list(jobs.records()) == []
     assert store.exists("models", "model-1")
 
@@ -247,6 +278,16 @@ def test_reports_come_as_json_or_html(client: httpx.Client, store: ArtifactStore
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert client.get(f"{here}.html").content == page.content
     assert client.get(here, headers={"Accept": "*/*"}).content == plain.content
+
+
+def test_a_report_of_before_there_were_evaluations_lies_beside_its_cohort(
+    client: httpx.Client, store: ArtifactStore
+) -> None:
+    job_id = finished(client, store, evaluate=False)
+    folder = store.cohort_dir(job_id)
+    (folder / REPORT_JSON).write_text('{"scores": [2]}')
+    write_record(folder, store.cohort(job_id).model_copy(update={"files": manifest(folder)}))
+    assert client.get(f"/jobs/{job_id}/report").json() == {"scores": [2]}
 
 
 def test_without_evaluation_there_is_no_report(client: httpx.Client, store: ArtifactStore) -> None:

@@ -27,9 +27,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def made_up_stays() -> pd.DataFrame:
+def made_up_stays(*, seed: int = 0) -> pd.DataFrame:
     """Stays whose heart rate tells who dies; a fifth of the values missing."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     stay = np.repeat(np.arange(N_STAYS), HOURS)
     death = (np.arange(N_STAYS) % 4 == 0).astype("int8")[stay]
     heart_rate = 80 + 20 * death + rng.normal(0, 5, len(stay))
@@ -66,6 +66,16 @@ def test_a_cohort_has_exactly_the_labels_that_were_asked_for(folder: Path) -> No
     assert done.returncode == 0, done.stderr
     assert label_counts(folder / "cohort.parquet") == {1: 60, 0: 140}
     assert "cohort.parquet" in done.stdout
+    assert "privacy: not evaluated. " in done.stdout
+
+
+@pytest.mark.slow
+def test_a_table_that_is_too_close_can_be_an_error(folder: Path) -> None:
+    made_up_stays(seed=1).to_parquet(folder / "others.parquet", index=False)
+    files = ("stays.parquet", "stays.parquet", "--holdout", "others.parquet", "--report", "held.html")
+    done = cdmt(folder, "evaluate", *files, "--fail-if-held")
+    assert done.returncode == 3, done.stderr
+    assert (folder / "held.html").exists()
 
 
 @pytest.mark.slow
@@ -81,6 +91,7 @@ def test_any_synthetic_table_can_be_compared_with_a_real_one(folder: Path) -> No
     files = ("stays.parquet", "stays.parquet", "--report", "same.html", "--json", "same.json")
     done = cdmt(folder, "evaluate", *files)
     assert done.returncode == 0, done.stderr
+    assert "privacy: HELD BACK. " in done.stdout
     assert (folder / "same.html").read_text().lower().startswith("<!doctype html>")
     json.loads((folder / "same.json").read_text())
 
@@ -98,6 +109,10 @@ def test_any_synthetic_table_can_be_compared_with_a_real_one(folder: Path) -> No
         (("generate", "nowhere", "-n", "9"), 1, "nowhere"),
         (("generate", "icu", "-n", "0"), 2, "--stays"),
         (("evaluate", "stays.parquet", "nothing.parquet"), 2, "nothing.parquet"),
+        (("evaluate", "stays.parquet", "stays.parquet", "--holdout", "nothing.parquet"), 2, "nothing.parquet"),
+        (("evaluate", "stays.parquet", "text.txt"), 1, "the synthetic table"),
+        (("evaluate", "stays.parquet", "stays.parquet", "--holdout", "text.txt"), 1, "the holdout table"),
+        (("evaluate", "stays.parquet", "stays.parquet", "--detail", "huge"), 2, "huge"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_nothing_is_left_behind(

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.contracts.settings import Settings, is_loopback
+from model.spec.privacy import PrivacyThresholds
+from service.contracts.settings import Settings, explain, is_loopback
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +71,27 @@ def test_what_is_no_url_of_a_redis_is_refused_unquoted(url: str) -> None:
     with pytest.raises(ValidationError, match="redis://") as caught:
         Settings(redis_url=url)
     assert "hunter2" not in str(caught.value)
+
+
+def test_every_threshold_of_the_gate_is_a_setting_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().privacy_thresholds == PrivacyThresholds()
+    for name in PrivacyThresholds.model_fields:
+        monkeypatch.setenv(f"CDMT_PRIVACY_{name.upper()}", "0.75")
+    assert set(Settings().privacy_thresholds.model_dump().values()) == {0.75}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CDMT_PRIVACY_DCR_SHARE", "0.4"),
+        ("CDMT_PRIVACY_COPIES", "-1"),
+        ("CDMT_PRIVACY_NEAR_COPIES", "nan"),
+        ("CDMT_PRIVACY_NEAR_COPIES", "many"),
+        ("CDMT_PRIVACY_NOT_EVALUATED", "maybe"),
+    ],
+)
+def test_a_threshold_that_cannot_be_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert explain(caught.value).startswith(f"{name}: ")

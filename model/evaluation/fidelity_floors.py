@@ -1,0 +1,49 @@
+"""What the holdout scores in the place of synthetic stays, figure by figure, to be kept for when it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from model.evaluation.aggregates import aggregate_real
+from model.evaluation.fidelity_tables import TABLE_METRICS, dtw_figure, mmd_figure
+from model.evaluation.fidelity_values import VALUE_METRICS, FidelityTask, Known, value_of
+from model.evaluation.portrait import Portrait
+from model.evaluation.space import Figure, Table, Tick
+from model.evaluation.view import View
+from model.spec.figures import FeatureReport
+from model.spec.report import EvaluationOptions, MetricName
+
+
+def holdout_tasks(
+    train: View,
+    holdout: View,
+    *,
+    features: Sequence[FeatureReport],
+    portrait: Portrait,
+    options: EvaluationOptions,
+) -> list[FidelityTask]:
+    """The figures of fidelity of the holdout, from what may be told of it: `features` and `portrait` are of both."""
+    known = Known(
+        side="holdout",
+        n_stays=len(holdout),
+        n_training=len(train),
+        features=features,
+        rules=portrait.rules,
+        units=portrait.deviations,
+        subject=aggregate_real(holdout.table),
+        training=aggregate_real(train.table),
+    )
+    tasks = [FidelityTask(name, partial(_value, name, known)) for name in VALUE_METRICS]
+    tables = holdout.table, train.table
+    return [*tasks, *(FidelityTask(name, partial(_of_tables, name, *tables, options)) for name in TABLE_METRICS)]
+
+
+def _value(name: MetricName, known: Known, tick: Tick) -> Figure:
+    tick(0.0)
+    return Figure(value_of(name, known))
+
+
+def _of_tables(name: MetricName, holdout: Table, train: Table, options: EvaluationOptions, tick: Tick) -> Figure:
+    compute = dtw_figure if name == "dtw" else mmd_figure
+    return compute(holdout, train, None, options=options, tick=tick)

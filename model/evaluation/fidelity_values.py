@@ -1,0 +1,151 @@
+"""The figures of fidelity that follow from small numbers: what is known of a table, and of the training stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from model.evaluation.aggregates import AGGREGATE_METRICS, Aggregates, compare
+from model.evaluation.disclosure import MIN_STAYS
+from model.evaluation.distributions import mean_distance
+from model.evaluation.features import Deviations
+from model.evaluation.fidelity import mean_of_known
+from model.evaluation.missingness import runs_distance
+from model.evaluation.rules import ALL_RULES
+from model.evaluation.space import Figure, NotAvailable, Tick
+from model.spec.figures import Distribution, FeatureReport, RuleReport
+from model.spec.report import MetricName
+
+TAILS = ("0.1", "99.9")
+ABOUT_GAPS: frozenset[MetricName] = frozenset({"missing_rate_mae", "missing_runs", "co_missingness"})
+VALUE_METRICS: tuple[MetricName, ...] = (
+    "marginal_ks",
+    "wasserstein",
+    "conditional_distance",
+    "tails",
+    "rules",
+    "missing_rate_mae",
+    "missing_runs",
+    *AGGREGATE_METRICS,
+)
+
+
+class FidelityTask(NamedTuple):
+    """A figure, and how to compute it; `compute` raises NotAvailable where it does not exist."""
+
+    name: MetricName
+    compute: Callable[[Tick], Figure]
+
+
+class Known(NamedTuple):
+    """A table (`side`) beside the training stays, in the small numbers that figures follow from.
+
+    `features` and `rules` have both tables in them; `units` are the training stays' standard deviations.
+    """
+
+    side: Literal["synthetic", "holdout"]
+    n_stays: int
+    n_training: int
+    features: Sequence[FeatureReport]
+    rules: Sequence[RuleReport]
+    units: Deviations
+    subject: Aggregates | None
+    training: Aggregates | None
+
+
+def value_of(name: MetricName, known: Known) -> float:
+    """The figure `name`; raises NotAvailable where it does not exist, or may not be told."""
+    if name in AGGREGATE_METRICS:
+        if known.subject is None or known.training is None:
+            raise NotAvailable("there are no stays to compare")
+        return compare(name, known.subject, known.training)
+    if name == "marginal_ks":
+        return mean_distance(known.features, known.side)
+    if name == "rules":
+        return share_that_holds(known.rules, known.side)
+    return {
+        "wasserstein": _wasserstein,
+        "conditional_distance": _conditional,
+        "tails": _tails,
+        "missing_rate_mae": _missing_rate,
+        "missing_runs": _missing_runs,
+    }[name](known)
+
+
+def share_that_holds(rules: Sequence[RuleReport], side: Literal["synthetic", "holdout"]) -> float:
+    """Share of the rows in which all rules hold, of those in which at least one can be checked."""
+    if not rules:
+        raise NotAvailable("the schema names no rules")
+    together = next((report for report in rules if report.rule == ALL_RULES), rules[0])
+    share = together.rows.get(side)
+    if share is None:
+        raise NotAvailable("no row, or too few stays, have the values that a rule compares")
+    return share
+
+
+def _wasserstein(known: Known) -> float:
+    """Mean over the numerical features of the earth mover's distance, in training standard deviations."""
+    numerical = [feature for feature in known.features if feature.type == "numerical"]
+    found = [f.wasserstein if known.side == "synthetic" else f.holdout_wasserstein for f in numerical]
+    return mean_of_known(_known(found), "there is no numerical feature with values to compare")
+
+
+def _conditional(known: Known) -> float:
+    """Mean over features, labels and categories of KS (numerical) or TVD (categorical) within the category."""
+    parts = [part for feature in known.features for part in feature.by_label]
+    found = [part.distance if known.side == "synthetic" else part.holdout_distance for part in parts]
+    reason = "there is no label with enough stays in its categories" if parts else "there is no label of few categories"
+    return mean_of_known(_known(found), reason)
+
+
+def _tails(known: Known) -> float:
+    """Mean over features and both ends of `|q - q_training| / deviation`, q being the 0.1 and 99.9 % quantiles."""
+    numerical, found = [feature for feature in known.features if feature.type == "numerical"], []
+    for feature, unit in zip(numerical, known.units, strict=False):
+        subject = _told(feature, known.side)
+        if subject is None or feature.training is None or unit is None:
+            continue
+        for tail in TAILS:
+            a, b = subject.quantiles.get(tail), feature.training.quantiles.get(tail)
+            if a is not None and b is not None:
+                found.append(abs(a - b) / unit)
+    return mean_of_known(found, "too few real stays reach the rarest values")
+
+
+def _missing_rate(known: Known) -> float:
+    """Mean over features and time steps of the difference between missing rates, as they are told."""
+    _check_stays(known)
+    found = []
+    for feature in known.features:
+        subject = _told(feature, known.side)
+        if subject is not None and feature.training is not None:
+            a, b = np.array(subject.missing_by_step), np.array(feature.training.missing_by_step)
+            found += np.abs(a - b).tolist()
+    return mean_of_known(found, "there is no feature to compare")
+
+
+def _missing_runs(known: Known) -> float:
+    """Mean over features of the TVD between the distributions of gap lengths."""
+    _check_stays(known)
+    found = []
+    for feature in known.features:
+        subject = _told(feature, known.side)
+        if subject is not None and feature.training is not None:
+            a, b = np.array(subject.missing_runs), np.array(feature.training.missing_runs)
+            found.append(runs_distance(a, b))
+    return mean_of_known(found, "nothing is missing in the stays, or too few real ones have gaps")
+
+
+def _check_stays(known: Known) -> None:
+    if known.n_training < MIN_STAYS or (known.side == "holdout" and known.n_stays < MIN_STAYS):
+        raise NotAvailable(f"fewer than {MIN_STAYS} real stays are there to compare with")
+
+
+def _told(feature: FeatureReport, side: Literal["synthetic", "holdout"]) -> Distribution | None:
+    return feature.synthetic if side == "synthetic" else feature.holdout
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]

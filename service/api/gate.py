@@ -1,0 +1,89 @@
+"""The privacy gate at the door: which cohorts stay inside, and how an admin takes one out all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from starlette.requests import Request
+
+from model.spec.privacy import HeldTest
+from service.api.deps import Caller, Services
+from service.api.errors import SHOWN, BadFields, FieldError
+from service.contracts.errors import PrivacyHeld
+from service.contracts.jobs import JobRecord, PrivacyOverride, now
+from service.contracts.settings import Settings
+
+OVERRIDE_HEADER = "X-Override-Reason"
+MAX_REASON = 1000
+HOW_TO = f"As the admin you can take it: say why in the header {OVERRIDE_HEADER}, which is put down for all to see."
+NOT_HERE = "its model's training data are not here"
+
+log = structlog.get_logger(__name__)
+
+
+def check_gate(job: JobRecord, request: Request, *, services: Services, caller: Caller) -> None:
+    """Let pass, or raise PrivacyHeld. That an admin overrides the gate is on the disk when this returns.
+
+    What was decided is in the job's record, so that it cannot change between the decision and the download.
+    """
+    why = held_because(job, services.settings)
+    if why is None:
+        return
+    if not caller.is_admin:
+        raise PrivacyHeld(why)
+    reason = override_reason(request)
+    if reason is None:
+        raise PrivacyHeld(f"{why} {HOW_TO}")
+    _put_down(job, reason, request, services=services, caller=caller)
+
+
+def held_because(job: JobRecord, settings: Settings) -> str | None:
+    """Why a cohort stays inside, naming tests, figures and thresholds; None if it does not."""
+    result = job.result
+    if result is not None and result.privacy == "held":
+        why = _told(result.privacy_failed) or (result.privacy_reason or "a test broke").rstrip(".")
+        return f"The privacy gate holds this cohort back: {why}."
+    untested = result is None or result.privacy in (None, "not_evaluated")
+    if untested and settings.privacy_not_evaluated == "hold":
+        why = (result and result.privacy_reason) or NOT_HERE
+        return (
+            f"This cohort could not be tested ({why.rstrip('.')}), and this installation holds such cohorts back "
+            "(CDMT_PRIVACY_NOT_EVALUATED)."
+        )
+    return None
+
+
+def override_reason(request: Request) -> str | None:
+    """The reason that the request states; None if it states none. BadFields for one that cannot be put down."""
+    raw = request.headers.get(OVERRIDE_HEADER, "").encode("latin-1")
+    try:
+        reason = raw.decode().strip()
+    except UnicodeDecodeError:
+        reason = raw.decode("latin-1").strip()
+    if not reason:
+        return None
+    if len(reason) > MAX_REASON or not reason.isprintable():
+        message = f"not printable text of at most {MAX_REASON} characters"
+        raise BadFields([FieldError(pointer=OVERRIDE_HEADER, message=message)])
+    return reason
+
+
+def _put_down(job: JobRecord, reason: str, request: Request, *, services: Services, caller: Caller) -> None:
+    failed = tuple(dict.fromkeys(test.name for test in job.result.privacy_failed)) if job.result else ()
+    override = PrivacyOverride(
+        at=now(),
+        caller=caller.name or "admin",
+        address=request.client.host if request.client else None,
+        request_id=caller.request_id,
+        reason=reason,
+        failed=failed,
+    )
+    services.jobs.add_override(job.id, override)
+    log.warning("privacy_override", job_id=job.id, caller=override.caller, reason=reason, failed=list(failed))
+
+
+def _told(failed: Sequence[HeldTest]) -> str:
+    """The first tests by name, each with figure, lower bound and threshold."""
+    words = "; ".join(f"{test.name} ({test.detail})" for test in failed[:SHOWN])
+    return words + (f"; and {len(failed) - SHOWN} more" if len(failed) > SHOWN else "")

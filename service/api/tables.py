@@ -1,0 +1,76 @@
+"""A synthetic table that comes with its request to be evaluated: checked as datasets are, kept with the job."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+from typing import Any
+
+from pydantic_core import from_json
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from model.data.arrange import arrange
+from model.spec.errors import DataError
+from service.api.bodies import parsed
+from service.api.deps import Caller, Services
+from service.api.errors import BadFields, FieldError
+from service.api.ingest import read_upload, store_columns
+from service.api.submissions import submit
+from service.api.uploads import Upload, receive_upload
+from service.contracts.jobs import EvaluateRequest, JobRecord
+from service.contracts.records import SYNTHETIC
+
+FIELDS = ("dataset_id", "holdout_dataset_id", "metrics", "detail", "seed")
+MAX_FILENAME = 128
+
+
+async def submit_table(request: Request, *, services: Services, caller: Caller) -> JobRecord:
+    """Queue an evaluation of the table in a form.
+
+    Raises BadFields, RequestValidationError or NotFound for the form's other fields, DataError for the table.
+    """
+    with services.store.staging("table") as folder:
+        form = await receive_upload(request, folder / "upload", fields=FIELDS)
+        async with services.ingesting:
+            return await run_in_threadpool(_submit, form, folder, services=services, caller=caller)
+
+
+def _submit(form: Upload, folder: Path, *, services: Services, caller: Caller) -> JobRecord:
+    request = _request(form)
+    schema = services.store.dataset(request.dataset_id).table_schema
+    frame = read_upload(form.path, services.settings)
+    form.path.unlink()
+    # Nobody is a patient of several synthetic stays, and a cohort may be of one label.
+    arranged = arrange(frame, schema.model_copy(update={"patient_id": None}), one_class=True)
+    if len(arranged.stays) < 2:
+        raise DataError("the table has one stay; an evaluation needs at least 2")
+    store_columns(frame, arranged, folder / SYNTHETIC)
+    assert request.table is not None
+    table = request.table.model_copy(update={"n_stays": len(arranged.stays)})
+    request = request.model_copy(update={"table": table})
+    return submit(request, services=services, caller=caller, table=folder / SYNTHETIC)
+
+
+def _request(form: Upload) -> EvaluateRequest:
+    given: dict[str, Any] = {name: text.strip() for name, text in form.fields.items() if text.strip()}
+    if "metrics" in given:
+        given["metrics"] = _metrics(given["metrics"])
+    if "dataset_id" not in given:
+        raise BadFields([FieldError(pointer="/dataset_id", message="the form has no such field")])
+    table = {"filename": _filename(form), "n_stays": 0, "sha256": form.sha256, "bytes": form.bytes}
+    return parsed({**given, "table": table}, EvaluateRequest)
+
+
+def _metrics(text: str) -> object:
+    """A JSON list, or names separated by commas."""
+    if not text.startswith("["):
+        return [name.strip() for name in text.split(",") if name.strip()]
+    try:
+        return from_json(text)
+    except ValueError:
+        raise BadFields([FieldError(pointer="/metrics", message="neither a JSON list nor names and commas")]) from None
+
+
+def _filename(form: Upload) -> str | None:
+    name = PurePath((form.filename or "").replace("\\", "/")).name
+    return "".join(c for c in name if c.isprintable())[:MAX_FILENAME].strip() or None
