@@ -6,7 +6,7 @@ BIN := .venv/bin
 SETUP := pyproject.toml requirements.lock scripts/setup.sh scripts/install_torch.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check format lock clean
+.PHONY: help demo serve test chaos load check format lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -19,6 +19,14 @@ serve: .venv/.runtime  ## Run the service on CDMT_HOST:CDMT_PORT (127.0.0.1:8000
 
 test: .venv/.dev  ## Run all tests, with the real stack; ARGS="-k name" is handed to pytest
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(ARGS)
+
+ROUNDS ?= 20
+chaos: .venv/.dev  ## Inject every fault ROUNDS=20 times into a real stack; SEED=n repeats a run, ARGS="-k valkey" chooses
+	@OMP_NUM_THREADS=1 CDMT_CHAOS_ROUNDS=$(ROUNDS) CDMT_CHAOS_SEED=$(SEED) \
+		$(BIN)/python -m pytest -q -s tests/chaos $(ARGS)
+
+load: .venv/.dev  ## 5,000 jobs from 50 clients while 200 listen; figures to load.json, ARGS="--jobs 500" for less
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.load --out load.json $(ARGS)
 
 check: .venv/.dev  ## Formatting, lint, types, import rules
 	@$(BIN)/ruff format --check .

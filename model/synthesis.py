@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +11,11 @@ import torch
 from torch import Tensor
 
 from model.checkpoint import Model
-from model.data.stays import Stays
+from model.data.stays import Stays, concatenate
 from model.diffusion.denoiser import Denoiser
 from model.diffusion.guidance import guided, one_hot_labels
 from model.diffusion.sampler import dpmpp_2m_sampler, euler_sampler, solver_times, start_state
+from model.memory import Halving
 from model.spec.config import Missing, SamplerConfig
 from model.spec.errors import Cancelled, SamplingError
 from model.training import CancelCheck, Progress
@@ -51,27 +53,30 @@ def synthesise(
     """Draw one stay per row of `labels` (n, K), at most `chunk_size` at a time; -1 leaves a label to the model.
 
     Stays that `accept` (n,) refuses are drawn again with the same labels until it takes them, and `redrawn` is told how
-    many. The noise of chunk k depends on (seed, k) and the attempt alone, so that any chunk can be drawn again. Raises
-    Cancelled between two solver steps; SamplingError if the network left the finite numbers, or if after 50 attempts
-    a stay is still refused. Progress counts stays, also within a chunk.
+    many. The noise of chunk k depends on (seed, k) and the attempt alone, so that any chunk can be drawn again. Where
+    memory does not hold a chunk, its stays go through the network in halves, each with its own part of the chunk's
+    noise: the chunk, and the file, keep their shape. Raises Cancelled between two solver steps; SamplingError if the
+    network left the finite numbers, or if after 50 attempts a stay is still refused; and the error of memory where it
+    does not hold a single stay. Progress counts stays, also within a chunk.
     """
+    halving = Halving()
     for number, first in enumerate(range(0, len(labels), chunk_size)):
         chunk = labels[first : first + chunk_size]
 
-        def after_step(step: int, first: int = first, size: int = len(chunk)) -> None:
+        def tell(done: float, first: int = first, size: int = len(chunk)) -> None:
             if cancelled():
                 raise Cancelled("the generation was cancelled")
-            progress("sampling", first + size * step // sampler.n_steps, len(labels))
+            progress("sampling", first + int(size * done), len(labels))
 
         def draw(
             codes: npt.NDArray[np.int64],
             key: tuple[int, ...],
-            after_step: Callable[[int], None] = after_step,
+            tell: Callable[[float], None] = tell,
             number: int = number,
         ) -> Stays:
-            return _draw(
-                model, codes, sampler=sampler, missing=missing, seed=(seed, number, *key), after_step=after_step
-            )
+            noise = _noise(model.denoiser, len(codes), seed=(seed, number, *key))
+            part = partial(_draw, model, codes, noise, sampler=sampler, missing=missing, tell=tell)
+            return concatenate(halving.run(part, len(codes)))
 
         yield _accepted(chunk, draw, accept=accept, redrawn=redrawn)
 
@@ -90,47 +95,59 @@ def _accepted(labels: npt.NDArray[np.int64], draw: Draw, *, accept: Accept, redr
     return stays
 
 
+def _noise(denoiser: Denoiser, n: int, *, seed: tuple[int, ...]) -> Tensor:
+    """(n, L, D) the standard normal numbers that a chunk starts from; on the CPU, the same for every device."""
+    shape = denoiser.sigma(solver_times(2).to(denoiser.embedding.weight.device)).shape[1:]
+    return torch.randn((n, *shape), generator=_generator(seed))
+
+
 @torch.no_grad()
 def _draw(
     model: Model,
     labels: npt.NDArray[np.int64],
+    noise: Tensor,
+    part: slice,
     *,
     sampler: SamplerConfig,
     missing: Missing,
-    seed: tuple[int, ...],
-    after_step: Callable[[int], None],
+    tell: Callable[[float], None],
 ) -> Stays:
-    state = sample_states(model.denoiser, torch.as_tensor(labels), sampler=sampler, seed=seed, after_step=after_step)
+    """The stays in `part` of a chunk with these labels and noise."""
+    start, share = part.start / len(labels), (part.stop - part.start) / len(labels)
+    asked = labels[part]
+    state = sample_states(
+        model.denoiser,
+        torch.as_tensor(asked),
+        noise[part],
+        sampler=sampler,
+        after_step=lambda step: tell(start + share * step / sampler.n_steps),
+    )
     if not state.isfinite().all():
         raise SamplingError("the sampler produced values that are not finite; lower the guidance scale")
     values, embeddings = model.denoiser.unpack(state)
     codes = model.denoiser.embedding.nearest(embeddings)
     drawn = model.codec.decode(values.cpu().numpy(), codes.cpu().numpy(), missing=missing)
-    asked = np.where(labels == UNCONDITIONED, drawn.labels, labels)
-    return Stays(drawn.numerical, drawn.categorical, asked)
+    return Stays(drawn.numerical, drawn.categorical, np.where(asked == UNCONDITIONED, drawn.labels, asked))
 
 
 def sample_states(
     denoiser: Denoiser,
     labels: Tensor,
+    noise: Tensor,
     *,
     sampler: SamplerConfig,
-    seed: tuple[int, ...],
     after_step: Callable[[int], None],
 ) -> Tensor:
     """States (B, L, D) with `labels` (B, K), by the probability-flow ODE from noise (CDMT-EHR, algorithm 2)."""
     device = denoiser.embedding.weight.device
     times = solver_times(sampler.n_steps).to(device)
     sigmas = denoiser.sigma(times)
-    shape = (len(labels), *sigmas.shape[1:])
-    noise = torch.randn(shape, generator=_generator(seed)).to(device)
     label = one_hot_labels(labels.to(device), denoiser.dimensions.label_sizes)
     denoise = guided(denoiser, label, scale=sampler.guidance)
-    x = start_state(denoise, noise, sigmas=sigmas, times=times, start=sampler.start)
+    x = start_state(denoise, noise.to(device), sigmas=sigmas, times=times, start=sampler.start)
     return SOLVERS[sampler.solver](denoise, x, sigmas=sigmas, times=times, after_step=after_step)
 
 
 def _generator(key: tuple[int, ...]) -> torch.Generator:
-    # on the CPU, so that every device starts from the same noise
     mixed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(mixed) % 2**63)

@@ -9,12 +9,15 @@ from pathlib import Path
 from model.compute import Compute
 from model.data.codec import Codec, Encoded
 from model.spec.config import NetworkConfig, TrainingConfig
-from model.spec.errors import Cancelled
+from model.spec.errors import Cancelled, Interrupted
 from model.training_run import Trained, TrainingRun
 
 Progress = Callable[[str, int, int], None]
 """(step, value, max): what is being done, and how far it is."""
 CancelCheck = Callable[[], bool]
+
+CHECKPOINT = "training.safetensors"
+"""The file in a working folder from which a training goes on."""
 
 
 def train(
@@ -33,16 +36,22 @@ def train(
     """Train on encoded stays until `max_steps` or `max_minutes` (CDMT-EHR, algorithm 1).
 
     With a `workdir` the state is written there every `checkpoint_seconds`, and a training that finds one goes on
-    from it. Raises Cancelled (the checkpoint stays), NonFiniteLoss, CheckpointError.
+    from it. Where `cancelled` raises Interrupted, the state is written first. Raises Cancelled (the checkpoint stays),
+    NonFiniteLoss, CheckpointError.
     """
     run = TrainingRun(stays, codec, network=network, training=training, seed=seed, compute=compute)
-    checkpoint = None if workdir is None else workdir / "training.safetensors"
+    checkpoint = None if workdir is None else workdir / CHECKPOINT
     if checkpoint is not None and checkpoint.exists():
         run.restore(checkpoint)
     saved_at = time.monotonic()
     while not run.finished:
-        if cancelled():
-            raise Cancelled("the training was cancelled")
+        try:
+            if cancelled():
+                raise Cancelled("the training was cancelled")
+        except Interrupted:
+            if checkpoint is not None:
+                run.save(checkpoint)
+            raise
         run.advance()
         progress("training", run.step, run.expected_steps)
         if checkpoint is not None and time.monotonic() - saved_at > checkpoint_seconds:

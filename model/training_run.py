@@ -249,7 +249,8 @@ class TrainingRun:
             "history": self.history,
             "bfloat16": self.dtype == torch.bfloat16,
         }
-        write_tensors(path, tensors, {"fingerprint": self.fingerprint, "progress": json.dumps(progress)})
+        metadata = {"fingerprint": self.fingerprint, "progress": json.dumps(progress), "sha256": _digest(tensors)}
+        write_tensors(path, tensors, metadata)
 
     def restore(self, path: Path) -> None:
         """Go on from what `save` wrote; CheckpointError if it is damaged or belongs to another training."""
@@ -261,6 +262,8 @@ class TrainingRun:
             raise CheckpointError(f"the training checkpoint cannot be read: {type(error).__name__}") from error
         if metadata.get("fingerprint") != self.fingerprint:
             raise CheckpointError("the training checkpoint belongs to another configuration, seed or dataset")
+        if metadata.get("sha256") != _digest(tensors):
+            raise CheckpointError("the training checkpoint is not what was written")
         self._restore_tensors(tensors)
         progress = json.loads(metadata["progress"])
         self.step, self.elapsed = progress["step"], progress["elapsed"]
@@ -285,6 +288,14 @@ def _fingerprint(stays: Encoded, network: NetworkConfig, training: TrainingConfi
     for array in stays:
         digest.update(f"{array.shape} {array.dtype}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

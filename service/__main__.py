@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 
 import uvicorn
 from pydantic import ValidationError
 
 from service.api.app import create_app
+from service.api.watch import JobWatch
 from service.contracts.errors import BadKeyFile
 from service.contracts.logs import configure_logs
 from service.contracts.settings import Settings, explain
@@ -28,7 +30,7 @@ def main() -> int:
     except BadKeyFile as error:
         return _refuse(str(error))
     configure_logs(settings.log_level)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -37,7 +39,22 @@ def main() -> int:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    return 0
+    server = _Server(config, app.state.services.watch)
+    server.run()
+    return 0 if server.started else 3
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams of events as soon as it is told to stop: they would never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, watch: JobWatch) -> None:
+        super().__init__(config)
+        self._watch = watch
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, and wait for the answers that are under way."""
+        self._watch.close()
+        await super().shutdown(sockets)
 
 
 def _refuse(reason: str) -> int:

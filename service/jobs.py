@@ -20,6 +20,7 @@ from rq.worker_registration import get_keys
 
 from service.contracts import live
 from service.contracts.errors import IllegalTransition, NotFound, QueueUnavailable
+from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import (
     QUEUES,
@@ -37,6 +38,7 @@ from service.contracts.jobs import (
 )
 from service.contracts.products import retract
 from service.contracts.settings import Settings
+from service.contracts.workdirs import sweep_work
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +87,10 @@ class JobQueue:
         self.redis = redis
         self.jobs = jobs
         self.settings = settings
-        self._queues = {kind: Queue(queue_name(kind), connection=redis, serializer=SERIALIZER) for kind in QUEUES}
+        installation = installation_id(jobs.store.root)
+        self._queues = {
+            kind: Queue(queue_name(kind, installation), connection=redis, serializer=SERIALIZER) for kind in QUEUES
+        }
 
     def submit(self, record: JobRecord) -> None:
         """Write the record and enqueue its id."""
@@ -161,6 +166,7 @@ class JobQueue:
                 continue  # ended or was deleted since it was read
             except (OSError, ValidationError) as error:
                 log.error("job %s cannot be reconciled: %s", record.id, type(error).__name__)
+        sweep_work(self.jobs)
 
     def _status(self, record: JobRecord) -> LiveStatus:
         if record.status == "queued":
@@ -177,9 +183,13 @@ class JobQueue:
         status = None if job is None else job.get_status(refresh=False)
         if record.status == "cancelling":
             self._pursue_cancel(record, status)
-        elif status is None:
+        elif job is None:
             log.warning("job %s was not in the queue any more; it is enqueued again", record.id)
             self._enqueue(self.jobs.transition(record.id, waiting))
+        elif job.origin in QUEUES and status == JobStatus.QUEUED:
+            log.warning("job %s waited in the queue of an earlier version; it is enqueued in ours", record.id)
+            job.delete()
+            self._enqueue(record)
         elif status == JobStatus.QUEUED and record.status == "running":
             self.jobs.transition(record.id, _waiting_unless_newer_than(record))
         elif status in (JobStatus.CANCELED, JobStatus.STOPPED):
@@ -254,7 +264,7 @@ class JobQueue:
                 Job.fetch(rq_id, self.redis, SERIALIZER).delete()
             except NoSuchJobError:
                 pass
-            except ValueError:  # RQ stumbles over the expired execution of a lost worker
+            except (KeyError, ValueError):  # RQ stumbles over the (half) expired execution of a lost worker
                 log.info("job %s is not wholly deleted in Redis; what is left will expire", rq_id)
         if not keep_wish:
             live.clear(self.redis, job_id)

@@ -12,8 +12,9 @@ from redis.exceptions import RedisError
 
 from model.spec.errors import CDMTError
 from service.contracts.errors import IllegalTransition, NotFound
+from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import QUEUES, parse_rq_id
+from service.contracts.jobs import QUEUES, JobKind, parse_rq_id, queue_name
 from service.contracts.logs import configure_logs
 from service.contracts.products import retract
 from service.contracts.settings import Settings, explain
@@ -21,12 +22,6 @@ from service.contracts.storage import ArtifactStore
 from worker import outcomes
 from worker.horse import Horse, Timing, redis_of, run_horse, worker_name
 from worker.parent import WarmWorker
-
-PRELOADED = frozenset({"generate", "evaluate"})
-"""Queues whose users wait for seconds, not minutes: their horse is ready before the first job.
-
-Every cohort goes through both.
-"""
 
 log = structlog.get_logger("worker")
 
@@ -47,22 +42,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.error("no_redis", hint="set REDIS_URL, or start the whole stack with `cdmt serve`")
         return 2
     try:
-        return serve(settings, queue=arguments.queue, shutdown_seconds=arguments.shutdown_seconds)
+        return serve(settings, kind=arguments.queue, shutdown_seconds=arguments.shutdown_seconds)
     except RedisError as error:
         log.error("redis_away", error=type(error).__name__)
         return 1
 
 
-def serve(settings: Settings, *, queue: str, shutdown_seconds: float) -> int:
-    """Take jobs from `queue` until asked to stop; a job still running `shutdown_seconds` later goes back to it."""
-    jobs = JobStore(ArtifactStore(settings.data_dir))
-    name = worker_name(queue)
+def serve(settings: Settings, *, kind: JobKind, shutdown_seconds: float) -> int:
+    """Take jobs of a kind until asked to stop; one that still runs `shutdown_seconds` later goes back to its queue."""
+    jobs = JobStore(ArtifactStore(settings.data_dir), retention_seconds=settings.retention_seconds)
+    queue, name = queue_name(kind, installation_id(jobs.store.root)), worker_name(kind)
     heartbeat = max(1, min(Timing().heartbeat, settings.lease_seconds // 3))
     timing = Timing(lease=settings.lease_seconds, heartbeat=heartbeat, shutdown=shutdown_seconds)
     worker = WarmWorker(
         queue,
         connection=redis_of(settings),
-        horse=Horse(run_horse, settings, queue, name, timing, preload=queue in PRELOADED),
+        horse=Horse(run_horse, settings, queue, name, timing),
         name=name,
         timing=timing,
         on_lost=lambda rq_id, requeued, stopped: _record_loss(jobs, rq_id, requeued=requeued, stopped=stopped),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
@@ -70,12 +69,3 @@ def read_cohort(path: Path, schema: Schema, *, n_stays: int) -> Stays:
 def synthetic_schema(schema: Schema) -> Schema:
     """The schema of a synthetic table, in which nobody is a patient of several stays."""
     return schema.model_copy(update={"patient_id": None})
-
-
-def concatenate(parts: list[Stays]) -> Stays:
-    """The stays of all parts, at least one, in order."""
-    return Stays(
-        numerical=np.concatenate([part.numerical for part in parts]),
-        categorical=np.concatenate([part.categorical for part in parts]),
-        labels=np.concatenate([part.labels for part in parts]),
-    )

@@ -14,10 +14,10 @@ from service.contracts.settings import Settings
 log = structlog.get_logger(__name__)
 
 
-def hand_over(record: JobRecord, *, redis: Redis, settings: Settings) -> None:
+def hand_over(record: JobRecord, *, redis: Redis, settings: Settings, installation: str) -> None:
     """Enqueue the evaluation of a record that says it is due, once. Without Redis the gateway does it later."""
     try:
-        _enqueue(record, redis=redis, settings=settings)
+        _enqueue(record, redis=redis, settings=settings, installation=installation)
         log.info("job_handed_over", queue=record.queue)
     except DuplicateJobError:
         log.info("job_handed_over_before")
@@ -25,9 +25,10 @@ def hand_over(record: JobRecord, *, redis: Redis, settings: Settings) -> None:
         log.warning("not_handed_over", error=type(error).__name__)
 
 
-def _enqueue(record: JobRecord, *, redis: Redis, settings: Settings) -> None:
+def _enqueue(record: JobRecord, *, redis: Redis, settings: Settings, installation: str) -> None:
     retries = settings.max_attempts - 1
-    Queue(queue_name(record.queue), connection=redis, serializer=SERIALIZER).enqueue_call(
+    name = queue_name(record.queue, installation)
+    Queue(name, connection=redis, serializer=SERIALIZER).enqueue_call(
         TASKS[record.stage],
         args=[record.id],
         job_id=record.rq_id,

@@ -33,6 +33,7 @@ from rq.timeouts import BaseDeathPenalty, UnixSignalDeathPenalty
 from service.contracts.jobs import SERIALIZER
 from service.contracts.logs import configure_logs
 from service.contracts.settings import Settings
+from worker.interruption import ASK, INTERRUPTION
 from worker.outcomes import SPENT, OutOfTime
 
 PR_SET_PDEATHSIG = 1
@@ -61,7 +62,7 @@ class Timing(NamedTuple):
     patience: float = 60
     """An idle worker that has not reached Redis for so long ends, for a supervisor to start it anew."""
     shutdown: float = 8
-    """After SIGTERM, before a job that still runs is handed back."""
+    """After SIGTERM, before the horse of a job that has not put itself down is killed."""
 
 
 class _Deadline(UnixSignalDeathPenalty):
@@ -163,6 +164,12 @@ class Horse:
             self._process.join()
         return self._process.exitcode or 0
 
+    def ask(self) -> None:
+        """Ask the child to put its job down: a training keeps its state, other jobs may end if they are quick."""
+        if self.pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, ASK)
+
     def kill(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """Signal the child with all that it started. Before it has its own process group, the child alone."""
         if not self.pid:
@@ -190,29 +197,31 @@ def run_horse(
 ) -> None:
     """The child's main: load what jobs need, torch above all, then run them until the pipe closes."""
     settle_in(parent_pid)
+    INTERRUPTION.grace = timing.shutdown / 2
     configure_logs(settings.log_level)
     from worker import tasks  # here, because only the child may import torch
 
-    tasks.open_for(settings)
+    tasks.open_for(settings, fits_networks=not queue_name.endswith("-generate"))
     connection = redis_of(settings)
     worker = LeasedWorker(queue_name, connection=connection, name=name, timing=timing, prepare_for_work=False)
     log.info("horse_ready", pid=os.getpid())
-    serve_errands(pipe, worker)
+    serve_errands(pipe, worker, n_jobs=settings.jobs_per_process)
 
 
-def serve_errands(pipe: Connection, worker: LeasedWorker) -> None:
+def serve_errands(pipe: Connection, worker: LeasedWorker, *, n_jobs: int) -> None:
     """In the child: run each job that comes through the pipe with RQ's own `perform_job`.
 
-    Ends when the pipe closes, or after a job that returned SPENT: the next one then gets a fresh horse.
+    Ends when the pipe closes, after `n_jobs` jobs, or after one that returned SPENT: the next gets a fresh horse.
     """
-    spent = False
+    done, spent = 0, False
     while not spent:
         try:
             errand: Errand = pipe.recv()
         except EOFError:
             return
         try:
-            spent = _perform(errand, worker) == SPENT
+            done += 1
+            spent = _perform(errand, worker) == SPENT or done >= n_jobs
         except RedisError as error:  # the job's record has its outcome, but RQ could not be told
             log.error("redis_away", job_id=errand.job_id, error=type(error).__name__)
             sys.exit(1)
@@ -233,10 +242,14 @@ def _perform(errand: Errand, worker: LeasedWorker) -> object:
 
 
 def settle_in(parent_pid: int) -> None:
-    """In the child, first of all: an own process group, death with the parent, no reaction to Ctrl-C."""
+    """In the child, first of all: an own process group, death with the parent, no reaction to Ctrl-C.
+
+    The signal by which the parent asks it to put its job down is heard from now on.
+    """
     os.setpgrp()
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # it died before we asked to be told
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    INTERRUPTION.listen()

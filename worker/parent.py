@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
 from rq.utils import now
 
 from worker.horse import Errand, Horse, LeasedWorker, Timing
+from worker.interruption import ASK, HANDED_BACK
 
 log = structlog.get_logger(__name__)
 
@@ -101,14 +103,22 @@ class WarmWorker(LeasedWorker):
         for _ in range(self.job_monitoring_interval):
             if self._is_overdue(self.timing.shutdown):
                 self._hand_back()
+            elif self.asked_to_stop:  # again: the horse may have been started since the signal came
+                self._horse.ask()
             status = self._horse.wait(1.0)
             if status is not None:
+                if self._horse.preload and not self.asked_to_stop:
+                    self._horse.ensure()  # one that ended is replaced now: the next job can be cancelled at once
                 return self._horse.pid, status, None
         raise HorseMonitorTimeoutException
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """Kill the horse and all that it started; its job ends as `on_lost` says."""
         self._horse.kill(sig)
+
+    def handle_warm_shutdown_request(self) -> None:
+        """On the first signal: ask the horse at once to put its job down."""
+        self._horse.ask()
 
     def request_force_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002  RQ's signature
         """On a second signal: hand the running job back to the queue now, and stop."""
@@ -122,11 +132,14 @@ class WarmWorker(LeasedWorker):
         except RedisError as error:
             log.warning("heartbeat_failed", job_id=job.id, error=type(error).__name__)
 
-    def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: object) -> None:  # noqa: ARG002
-        """A job that is handed back at shutdown does not pay for it with one of its retries."""
-        log.warning("horse_died", job_id=job.id, status=ret_val, handed_back=self._handing_back)
-        if self._handing_back:
-            job.retries_left = (job.retries_left or 0) + 1
+    def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int | None, rusage: object) -> None:  # noqa: ARG002
+        """A job that is handed back at shutdown does not pay for it with one of its retries, and is the next to run."""
+        if not self._is_handed_back(ret_val):
+            log.warning("horse_died", job_id=job.id, status=ret_val)
+            return
+        log.info("job_handed_back", job_id=job.id)
+        job.retries_left = (job.retries_left or 0) + 1
+        job.enqueue_at_front_on_retry = True
 
     def handle_job_failure(
         self,
@@ -142,6 +155,11 @@ class WarmWorker(LeasedWorker):
         super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
         self._on_lost(job.id, requeued, stopped)
 
+    def _is_handed_back(self, status: int | None) -> bool:
+        """Whether a horse that ended so was asked to, and not killed by its job; -ASK: before it could listen."""
+        code = None if status is None else os.waitstatus_to_exitcode(status)
+        return self._handing_back or code == HANDED_BACK or (self.asked_to_stop and code == -ASK)
+
     def _is_overdue(self, grace: float) -> bool:
         requested = self._shutdown_requested_date
         return requested is not None and (now() - requested).total_seconds() > grace
@@ -149,5 +167,5 @@ class WarmWorker(LeasedWorker):
     def _hand_back(self) -> None:
         if not self._handing_back:
             self._handing_back = True
-            log.info("job_handed_back", horse=self._horse.pid)
+            log.info("job_taken_away", horse=self._horse.pid)
             self.kill_horse()

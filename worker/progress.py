@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from model.spec.errors import Interrupted
 from service.contracts import live
 from service.contracts.errors import NotFound
 from service.contracts.job_store import JobStore
@@ -40,12 +41,19 @@ class JobLink:
     """
 
     def __init__(
-        self, job_id: str, *, redis: Redis, jobs: JobStore, clock: Callable[[], float] = time.monotonic
+        self,
+        job_id: str,
+        *,
+        redis: Redis,
+        jobs: JobStore,
+        clock: Callable[[], float] = time.monotonic,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._job_id = job_id
         self._redis = redis
         self._jobs = jobs
         self._clock = clock
+        self._interrupted = interrupted
         self._step: str | None = None
         self._step_start = (0.0, 0)
         self._next_write = self._next_poll = self._next_record = self._redis_from = -float("inf")
@@ -64,7 +72,7 @@ class JobLink:
         self._ask(lambda: live.write_progress(self._redis, self._job_id, state), otherwise=None)
 
     def cancelled(self) -> bool:
-        """Whether somebody wants the job to stop; once True, always True."""
+        """Whether somebody wants the job to stop; once True, always True. Interrupted if this process must end."""
         now = self._clock()
         if not self._cancelled and now >= self._next_poll:
             self._next_poll = now + POLL_SECONDS
@@ -72,6 +80,8 @@ class JobLink:
         if not self._cancelled and now >= self._next_record:
             self._next_record = now + RECORD_SECONDS
             self._cancelled = self._cancelled_by_record()
+        if not self._cancelled and self._interrupted():
+            raise Interrupted("the process that runs the job must end")
         return self._cancelled
 
     def close(self) -> None:

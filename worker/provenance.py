@@ -32,7 +32,7 @@ def cohort_metadata(request: GenerateRequest, *, model: ModelRecord, chunk_size:
         "cdmt.model_id": model.id,
         "cdmt.model_version": str(model.version),
         "cdmt.model_sha256": model.sha256,
-        "cdmt.request": request.model_dump_json(exclude={"evaluate", "detail"}),
+        "cdmt.request": request.model_dump_json(exclude={"evaluate", "detail", "webhook"}),
         "cdmt.seed": str(request.seed),
         "cdmt.chunk_size": str(chunk_size),
         "cdmt.software_version": software_version(),
@@ -46,6 +46,6 @@ def cohort_provenance(request: GenerateRequest, *, model: ModelRecord) -> dict[s
         "model_id": model.id,
         "model_version": model.version,
         "model_sha256": model.sha256,
-        "request": request.model_dump(mode="json"),
+        "request": request.model_dump(mode="json", exclude={"webhook"}),
         "software_version": software_version(),
     }

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from model.checkpoint import Model
 from model.data.codec import Codec
 from model.data.split import Split
-from model.data.stays import Stays
+from model.data.stays import Stays, concatenate
 from model.evaluation.reference import ReferenceStatistics, reference_statistics
 from model.evaluation.render import render_html
 from model.evaluation.report import evaluate
@@ -24,7 +24,7 @@ from model.strata import count_labels, plan_labels
 from model.synthesis import synthesise
 from model.training import CancelCheck, Progress
 from service.contracts.records import REPORT_HTML, REPORT_JSON
-from worker.cohort import concatenate, default_chunk_size, is_on_gpu
+from worker.cohort import default_chunk_size, is_on_gpu
 
 REFERENCE = "reference.json"
 REPORT_STAYS_CPU, REPORT_STAYS_GPU = 3_000, 10_000

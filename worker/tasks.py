@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import TypeVar
 
 import structlog
 import torch
 
-from model.spec.errors import Cancelled, CDMTError
+from model.spec.errors import Cancelled, CDMTError, Interrupted
 from service.contracts.errors import IllegalTransition, NotFound
+from service.contracts.installation import installation_id
 from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, Stage, TrainRequest
 from service.contracts.live import WAITING_FOR_EVALUATION
 from service.contracts.products import discard, retract
@@ -24,9 +26,11 @@ from worker.assess import run_assessment
 from worker.evaluate import run_evaluate
 from worker.generate import Drawn, run_generate
 from worker.handover import hand_over
+from worker.interruption import INTERRUPTION, leave
 from worker.outcomes import SPENT, OutOfTime
 from worker.progress import JobLink
 from worker.train import run_train
+from worker.watch import Watch, watched
 from worker.workshop import Workshop, open_workshop
 
 LOCK_POLL_SECONDS = 0.5
@@ -35,6 +39,9 @@ RECORD_SECONDS, RECORD_POLL_SECONDS = 20.0, 0.5
 
 UNRECORDED = "unrecorded"
 """What a task returns where its record could not be written: the gateway then finds a job without an outcome."""
+
+INTERRUPTED = "interrupted"
+"""What `execute` returns where the process must end: the record says nothing of it, the parent puts the job back."""
 
 HANDED_OVER = "handed over"
 """What a task returns whose job goes on at its next stage."""
@@ -46,9 +53,15 @@ log = structlog.get_logger(__name__)
 _workshop: ContextVar[Workshop] = ContextVar("workshop")
 
 
-def open_for(settings: Settings) -> None:
-    """Open the workshop of this process. RQ calls `run` with nothing but an id, so it must be found from here."""
+def open_for(settings: Settings, *, fits_networks: bool = True) -> None:
+    """Open the workshop of this process. RQ calls `run` with nothing but an id, so it must be found from here.
+
+    With `fits_networks`, what torch imports for its first optimiser, for seconds, is imported now: not in a job,
+    which could not be cancelled meanwhile.
+    """
     torch.set_num_threads(settings.worker_threads)
+    if fits_networks:
+        torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
     _workshop.set(open_workshop(settings))
 
 
@@ -56,14 +69,21 @@ def run(job_id: str) -> str:
     """Do the job and return the state that its record came to have, SPENT after an unforeseen error, or UNRECORDED.
 
     Whatever goes wrong in the job goes into the record and not to RQ: RQ's retries are for processes that die.
-    A generation is HANDED_OVER once its cohort is drawn. `open_for` comes first.
+    A generation is HANDED_OVER once its cohort is drawn. Does not return where the job was interrupted.
+    `open_for` comes first.
     """
-    return execute(job_id, _workshop.get())
+    return _unless_interrupted(execute(job_id, _workshop.get()))
 
 
 def assess(job_id: str) -> str:
     """As `run`, for the second stage of a generation: the report on its cohort, and the privacy gate."""
-    return execute(job_id, _workshop.get(), stage="evaluation")
+    return _unless_interrupted(execute(job_id, _workshop.get(), stage="evaluation"))
+
+
+def _unless_interrupted(ended: str) -> str:
+    if ended == INTERRUPTED:
+        leave()
+    return ended
 
 
 def execute(job_id: str, shop: Workshop, *, stage: Stage = "making") -> str:
@@ -86,6 +106,9 @@ def _execute(job_id: str, shop: Workshop, stage: Stage) -> str:
         except (NotFound, IllegalTransition) as error:
             log.info("job_skipped", reason=str(error))  # another attempt or the gateway ended it, or it was removed
             ended = _skipped(job_id, shop, stage)
+        except Interrupted:
+            log.info("job_interrupted")
+            return INTERRUPTED  # what a training has kept stays for its next attempt
         shop.store.remove_work_dir(job_id)
         return ended
 
@@ -105,7 +128,8 @@ def _hand_over(job_id: str, shop: Workshop) -> None:
     with suppress(NotFound):
         record = shop.jobs.read(job_id)
         if not record.is_terminal:
-            hand_over(record, redis=shop.redis, settings=shop.settings)
+            installation = installation_id(shop.store.root)
+            hand_over(record, redis=shop.redis, settings=shop.settings, installation=installation)
 
 
 def _started(job_id: str, shop: Workshop, stage: Stage) -> JobRecord:
@@ -124,7 +148,8 @@ def _started(job_id: str, shop: Workshop, stage: Stage) -> JobRecord:
 def _attempt(record: JobRecord, shop: Workshop) -> str:
     if record.is_terminal:
         return record.status
-    link = JobLink(record.id, redis=shop.redis, jobs=shop.jobs)
+    interrupted = partial(INTERRUPTION.is_due, loses_work=record.queue != "train")
+    link = JobLink(record.id, redis=shop.redis, jobs=shop.jobs, interrupted=interrupted)
     attempt = record.evaluation_attempts if record.stage == "evaluation" else record.attempts
     with structlog.contextvars.bound_contextvars(request_id=record.request_id, attempt=attempt):
         log.info("job_started", kind=record.kind, stage=record.stage)
@@ -169,11 +194,15 @@ def _patiently(write: Callable[[], Written]) -> Written:
 
 def _outcome(record: JobRecord, shop: Workshop, link: JobLink) -> tuple[outcomes.Change, bool]:
     """What becomes of the record, and whether the process can be trusted with another job."""
+    watch = Watch()
     try:
-        result = _work(record, shop, link)
+        with watched(JobLink(record.id, redis=shop.redis, jobs=shop.jobs).cancelled) as watch:
+            result = _work(record, shop, link)
         return (outcomes.handed_over(result.result) if isinstance(result, Drawn) else outcomes.succeeded(result)), True
+    except Interrupted:
+        raise
     except Cancelled:
-        return outcomes.cancelled, True
+        return outcomes.cancelled, not watch.interrupted
     except CDMTError as error:
         log.warning("job_failed", error=type(error).__name__, detail=str(error))
         return outcomes.failed(outcomes.describe(error)), True

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import structlog
 from pydantic import Field
 
 from model.checkpoint import LabelJoint, Model, ModelDescription, load_model, save_model
@@ -13,11 +16,12 @@ from model.data.layout import TableLayout
 from model.data.split import Split, split
 from model.spec.base import Spec
 from model.spec.config import NetworkConfig, TrainingConfig
+from model.spec.errors import CheckpointError
 from model.spec.privacy import PrivacyThresholds
 from model.spec.report import EvaluationOptions
 from model.spec.schema import Schema
 from model.strata import label_joint
-from model.training import CancelCheck, Progress, train
+from model.training import CHECKPOINT, CancelCheck, Progress, train
 from model.training_run import Trained
 from service.contracts.ids import new_id
 from service.contracts.jobs import JobRecord, JobResult, TrainRequest, now
@@ -29,6 +33,8 @@ from worker.publishing import publish
 from worker.real import read_stays
 from worker.report import report_on_model, write_reference, write_report
 from worker.workshop import Workshop
+
+log = structlog.get_logger(__name__)
 
 
 class Recipe(Spec):
@@ -57,15 +63,16 @@ def train_model(
 ) -> ModelRecord:
     """Train on the stays in `table` and fill the empty folder `destination`: weights, description, report, record.
 
-    A `workdir` keeps checkpoints, from which a later call with the same arguments goes on. The report rests on
-    `report_stays` synthetic stays, or on as many as the device draws within minutes. Raises DataError,
-    TrainingError, CheckpointError, Cancelled.
+    A `workdir` keeps checkpoints, from which a later call with the same arguments goes on; one that is damaged is
+    thrown away. The report rests on `report_stays` synthetic stays, or on as many as the device draws within minutes.
+    Raises DataError, TrainingError, Cancelled.
     """
     progress("reading", 0, 1)
     arranged = read_stays(table, schema)
     sides = split(arranged.stays, holdout_fraction=recipe.holdout_fraction, seed=recipe.seed)
     codec = Codec.fit(sides.train, schema)
-    trained = train(
+    fit = partial(
+        train,
         codec.encode(sides.train),
         codec,
         network=recipe.network,
@@ -77,6 +84,7 @@ def train_model(
         cancelled=cancelled,
         checkpoint_seconds=checkpoint_seconds,
     )
+    trained = _from_the_start_if_damaged(fit, workdir)
     save_model(_description(recipe, codec, arranged.layout, sides, trained), trained.denoiser, destination)
     model = load_model(destination, compute.torch_device())  # as every later job will
     made = report_on_model(
@@ -122,6 +130,18 @@ def run_train(record: JobRecord, request: TrainRequest, *, shop: Workshop, link:
         label_counts=model.label_counts,
         figures=model.figures,
     )
+
+
+def _from_the_start_if_damaged(fit: Callable[[], Trained], workdir: Path | None) -> Trained:
+    """What `fit` makes; without the checkpoint in `workdir` if that cannot be used, rather than not at all."""
+    try:
+        return fit()
+    except CheckpointError as error:
+        if workdir is None:
+            raise
+        log.warning("checkpoint_thrown_away", detail=str(error))
+        (workdir / CHECKPOINT).unlink(missing_ok=True)
+    return fit()
 
 
 def _description(recipe: Recipe, codec: Codec, layout: TableLayout, sides: Split, trained: Trained) -> ModelDescription:

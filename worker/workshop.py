@@ -34,7 +34,7 @@ def open_workshop(settings: Settings) -> Workshop:
     return Workshop(
         settings=settings,
         store=store,
-        jobs=JobStore(store),
+        jobs=JobStore(store, retention_seconds=settings.retention_seconds),
         redis=impatient_redis(settings.redis_url),
         models=ModelCache(store, size=settings.model_cache_size, compute=compute),
         compute=compute,

@@ -53,3 +53,14 @@ class Stays:
         numerical, categorical, labels = self.numerical.copy(), self.categorical.copy(), self.labels.copy()
         numerical[index], categorical[index], labels[index] = others.numerical, others.categorical, others.labels
         return Stays(numerical, categorical, labels)
+
+
+def concatenate(parts: list[Stays]) -> Stays:
+    """The stays of all parts, at least one, in order; without patients."""
+    if len(parts) == 1:
+        return parts[0]
+    return Stays(
+        numerical=np.concatenate([part.numerical for part in parts]),
+        categorical=np.concatenate([part.categorical for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+    )

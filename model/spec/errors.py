@@ -9,6 +9,7 @@ CDMTError
 ├── SamplingError        the sampler produced values that are not finite
 ├── CheckpointError      a stored model is incomplete, altered or of an unknown format
 └── Cancelled            somebody asked the work to stop
+    └── Interrupted      the process must end; the work shall go on, or begin anew, in another
 
 Messages name the column, label or file at fault. They never quote a patient's value.
 """
@@ -61,3 +62,7 @@ class CheckpointError(CDMTError):
 
 class Cancelled(CDMTError):
     """Somebody asked the work to stop, and it did."""
+
+
+class Interrupted(Cancelled):
+    """The process must end. Raised by a cancel check; what has been reached may be kept for whoever goes on."""

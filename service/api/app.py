@@ -19,11 +19,18 @@ from service.api.auth import read_admin_key
 from service.api.deps import KNOWN_CALLER, Services
 from service.api.middleware import BodyLimit, HeadAsGet, HostCheck, RequestContext
 from service.api.openapi import PROBLEM_RESPONSE, with_problems
+from service.api.quota import Quota
+from service.api.retention import sweep_expired
 from service.api.routes import datasets, health, jobs, models, schemas
+from service.api.signing import read_webhook_secret
+from service.api.watch import JobWatch
+from service.api.webhooks import deliver_due
 from service.bundled import register_bundled
+from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
+from service.contracts.webhooks import Outbox
 from service.jobs import JobQueue, connect
 
 DESCRIPTION = "Learns from ICU stays, and generates synthetic cohorts with the label ratios that you ask for."
@@ -34,7 +41,7 @@ log = structlog.get_logger(__name__)
 def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
     """The gateway over the store that `settings` name and the queue at `redis_url`, which need not answer yet.
 
-    BadKeyFile where the settings name a file for the admin's key that holds none.
+    BadKeyFile where the settings name a file for a key or a secret that holds none.
     """
     services = _open_services(settings, redis_url)
     app = FastAPIOffline(
@@ -57,12 +64,18 @@ def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
 
 def _open_services(settings: Settings, redis_url: str) -> Services:
     store = ArtifactStore(settings.data_dir)
-    jobs = JobStore(store)
+    jobs = JobStore(store, retention_seconds=settings.retention_seconds)
+    redis = connect(redis_url)
     return Services(
         settings=settings,
         store=store,
         jobs=jobs,
-        queue=JobQueue(redis=connect(redis_url), jobs=jobs, settings=settings),
+        queue=JobQueue(redis=redis, jobs=jobs, settings=settings),
+        keys=KeyStore(settings.data_dir),
+        quota=Quota(jobs, limit=settings.max_queued_jobs),
+        watch=JobWatch(jobs=jobs, redis=redis),
+        outbox=Outbox(store),
+        webhook_secret=read_webhook_secret(settings.webhook_secret_file),
         admin_key=read_admin_key(settings.admin_key_file),
     )
 
@@ -83,11 +96,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     for model_id in register_bundled(services.store):
         log.info("bundled model registered", model_id=model_id)
-    reconciler = asyncio.create_task(_reconcile_for_ever(services))
+    beside = [asyncio.create_task(loop(services)) for loop in (_reconcile_for_ever, _deliver_for_ever)]
     yield
-    reconciler.cancel()
-    with suppress(asyncio.CancelledError):
-        await reconciler
+    services.watch.close()
+    for task in beside:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
     services.queue.redis.close()
 
 
@@ -97,8 +112,20 @@ async def _reconcile_for_ever(services: Services) -> None:
     sweep = partial(services.store.sweep_staging, max_age_seconds=settings.staging_max_age_seconds)
     while True:
         await _try(sweep)
+        await _try(services.keys.sweep)
         await _try(services.queue.reconcile)
+        await _try(partial(sweep_expired, services))
         await asyncio.sleep(settings.reconcile_every_seconds)
+
+
+async def _deliver_for_ever(services: Services) -> None:
+    """Tell those who asked for it that their jobs have ended. Apart from repairs: a receiver may be slow."""
+    while True:
+        try:
+            await deliver_due(services)
+        except Exception as error:
+            log.error("the delivery of webhooks failed; it will be tried again", exc_info=error)
+        await asyncio.sleep(services.settings.reconcile_every_seconds)
 
 
 async def _try(repair: Callable[[], object]) -> None:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from model.spec.errors import CheckpointError
 from service.api.deps import Caller, Services
 from service.api.downloads import ZIP, Download
+from service.contracts.errors import AlreadyPublished
 from service.contracts.ids import is_id
 from service.contracts.records import WEIGHTS, ModelRecord
 from service.contracts.storage import RECORD, file_sha256, manifest, write_record
@@ -41,8 +42,12 @@ def archive_download(model_id: str, services: Services) -> Response:
     return Download(path, sha256=sha256, media_type=ZIP, filename=f"model-{model_id}.zip", cleanup=cleanup)
 
 
-def import_archive(path: Path, folder: Path, *, services: Services, caller: Caller) -> ModelRecord:
+def import_archive(
+    path: Path, folder: Path, *, services: Services, caller: Caller, is_resumed: bool = False
+) -> ModelRecord:
     """Publish the model in the zip at `path` under its own id, made in `folder` in staging.
+
+    `is_resumed`: an earlier request with the same archive was cut off by a crash; the model may be there already.
 
     Raises CheckpointError for anything that is not exactly an archive of ours; AlreadyPublished.
     """
@@ -50,7 +55,11 @@ def import_archive(path: Path, folder: Path, *, services: Services, caller: Call
     path.unlink()
     record = _checked_record(folder).model_copy(update={"origin": "imported", "caller": caller.name})
     write_record(folder, record)
-    services.store.publish(folder, "models", record.id)
+    try:
+        services.store.publish(folder, "models", record.id)
+    except AlreadyPublished:
+        if not (is_resumed and services.store.model(record.id) == record):
+            raise
     return record
 
 

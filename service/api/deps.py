@@ -12,9 +12,14 @@ from fastapi.security import HTTPBearer
 
 from service.api.auth import AdminKey, is_admin
 from service.api.bodies import FORM, JSON, media_type
+from service.api.quota import Quota
+from service.api.signing import WebhookSecret
+from service.api.watch import JobWatch
+from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
+from service.contracts.webhooks import Outbox
 from service.jobs import JobQueue
 
 
@@ -30,7 +35,12 @@ class Services:
     store: ArtifactStore
     jobs: JobStore
     queue: JobQueue
+    keys: KeyStore
+    watch: JobWatch
+    quota: Quota
+    outbox: Outbox
     admin_key: AdminKey | None = None
+    webhook_secret: WebhookSecret | None = None
     exclusive: threading.Lock = field(default_factory=threading.Lock)
     ingesting: asyncio.Lock = field(default_factory=asyncio.Lock)
 

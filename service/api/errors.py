@@ -19,12 +19,15 @@ from service.contracts.errors import (
     AlreadyPublished,
     IllegalTransition,
     InUse,
+    KeyInFlight,
+    KeyReused,
     LimitExceeded,
     NotFound,
     NotReady,
     PrivacyHeld,
     QueueUnavailable,
     ServiceError,
+    TooManyJobs,
     Unauthorized,
 )
 from service.contracts.jobs import problem_type
@@ -33,13 +36,20 @@ MEDIA_TYPE = "application/problem+json"
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 MAX_POINTER = 200
 SHOWN = 5  # errors in the detail; `errors` has them all
-ANSWER_HEADERS = {503: {"Retry-After": "5"}, 401: {"WWW-Authenticate": "Bearer"}}
+ANSWER_HEADERS = {
+    "unauthorized": {"WWW-Authenticate": "Bearer"},
+    "key-in-flight": {"Retry-After": "1"},
+    "too-many-jobs": {"Retry-After": "5"},
+    "queue-unavailable": {"Retry-After": "5"},
+}
 
 
 class FieldError(BaseModel):
     """What is wrong with one field."""
 
-    pointer: str = Field(description="JSON Pointer (RFC 6901) into the body, or `?name` for a query parameter")
+    pointer: str = Field(
+        description="JSON Pointer (RFC 6901) into the body, `?name` for a query parameter, or the name of a header"
+    )
     message: str
 
 
@@ -80,13 +90,16 @@ TABLE: dict[type[BaseException], Row] = {
     AlreadyPublished: Row(409, "already-there", "Already there"),
     IllegalTransition: Row(409, "wrong-state", "The job's state does not allow this"),
     InUse: Row(409, "in-use", "In use"),
+    KeyInFlight: Row(409, "key-in-flight", "A request with this key is being handled"),
     NotReady: Row(409, "not-ready", "Not there yet"),
     BadFields: Row(422, "invalid-request", "The request is not valid"),
     CheckpointError: Row(422, "invalid-model", "Not a model that can be used"),
     DataError: Row(422, "invalid-data", "The table does not match its schema"),
+    KeyReused: Row(422, "key-reused", "The key came with another request"),
     LimitExceeded: Row(422, "limit-exceeded", "More than this installation allows"),
     RatioError: Row(422, "invalid-ratios", "The label ratios cannot be satisfied"),
     SchemaError: Row(422, "invalid-schema", "The schema contradicts itself or the table"),
+    TooManyJobs: Row(429, "too-many-jobs", "Too many unfinished jobs"),
     QueueUnavailable: Row(503, "queue-unavailable", "The job queue does not answer"),
     RedisError: Row(503, "queue-unavailable", "The job queue does not answer"),
     CDMTError: Row(500, "internal-error", "Something went wrong here"),
@@ -149,15 +162,15 @@ async def _invalid(request: Request, error: Exception) -> Response:
     in_body = [{**e, "loc": e["loc"][1:]} for e in error.errors() if e["loc"][0] == "body"]
     elsewhere = [e for e in error.errors() if e["loc"][0] != "body"]
     errors = field_errors(in_body, error.body)
-    errors += [FieldError(pointer=f"?{e['loc'][-1]}", message=_message(e)) for e in elsewhere]
+    errors += [FieldError(pointer=_place(e["loc"]), message=_message(e)) for e in elsewhere]
     bad = BadFields(errors)
     return problem(request, TABLE[BadFields], str(bad), errors=errors)
 
 
 async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == HTTPStatus.NOT_MODIFIED:
-        return Response(status_code=304, headers=error.headers)
+    if error.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        return Response(status_code=error.status_code, headers=error.headers)
     phrase = HTTPStatus(error.status_code).phrase
     row = Row(error.status_code, SLUGS.get(error.status_code, phrase.lower().replace(" ", "-")), phrase)
     return problem(request, row, error.detail, headers=error.headers)
@@ -168,7 +181,7 @@ async def _ours(request: Request, error: Exception) -> Response:
         return _operating_system(request, error)
     row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
     detail = "the job queue does not answer; try again later" if isinstance(error, RedisError) else str(error)
-    return problem(request, row, detail, errors=_own_fields(error), headers=ANSWER_HEADERS.get(row.status))
+    return problem(request, row, detail, errors=_own_fields(error), headers=ANSWER_HEADERS.get(row.slug))
 
 
 def _operating_system(request: Request, error: OSError) -> Response:
@@ -189,6 +202,10 @@ def _own_fields(error: Exception) -> list[FieldError] | None:
         case DataError(column=str() as column):
             return [FieldError(pointer=f"/file/{_escaped(column)}", message=str(error))]
     return None
+
+
+def _place(location: Sequence[str | int]) -> str:
+    return str(location[-1]) if location[0] == "header" else f"?{location[-1]}"
 
 
 def _message(error: Mapping[str, Any]) -> str:

@@ -15,7 +15,6 @@ from model.spec.schema import Schema
 from service.api.deps import Caller, Services
 from service.api.errors import BadFields, FieldError, field_errors
 from service.api.uploads import Upload
-from service.contracts.ids import new_id
 from service.contracts.jobs import now
 from service.contracts.records import TABLE, DatasetRecord
 from service.contracts.settings import Settings
@@ -24,18 +23,35 @@ from service.contracts.storage import manifest, write_record
 MAX_NAME = 128
 
 
-def ingest(upload: Upload, folder: Path, *, services: Services, caller: Caller) -> DatasetRecord:
+def ingest(upload: Upload, folder: Path, *, dataset_id: str, services: Services, caller: Caller) -> DatasetRecord:
     """Publish the table at `upload.path` as a dataset, made in `folder` in staging. Only the schema's columns stay.
+
+    If there is a dataset of that id already, of a request that was cut off by a crash, that is the dataset.
 
     Raises DataError or SchemaError where the table does not match its schema, BadFields for the form's other fields.
     """
+    if services.store.exists("datasets", dataset_id):
+        return services.store.dataset(dataset_id)
     given, name = given_schema(upload), dataset_name(upload)
     frame = read_upload(upload.path, services.settings)
     upload.path.unlink()
     schema = given or infer_schema(frame)
     arranged = arrange(frame, schema)
     store_columns(frame, arranged, folder / TABLE)
-    record = _record(upload, schema, arranged, folder=folder, name=name, inferred=given is None, caller=caller)
+    record = DatasetRecord(
+        id=dataset_id,
+        created_at=now(),
+        caller=caller.name,
+        name=name,
+        sequence_length=schema.sequence_length,
+        table_schema=schema,
+        schema_inferred=given is None,
+        columns={column.name: column.dtype for column in arranged.layout.columns},
+        files=manifest(folder),
+        sha256=upload.sha256,
+        bytes=upload.bytes,
+        **arranged.summary.model_dump(),
+    )
     write_record(folder, record)
     services.store.publish(folder, "datasets", record.id)
     return record
@@ -78,29 +94,3 @@ def store_columns(frame: pd.DataFrame, arranged: ArrangedTable, path: Path) -> N
     """Write the columns that the schema names, and no others."""
     columns = [column.name for column in arranged.layout.columns]
     frame[columns].to_parquet(path, index=False, compression="zstd")
-
-
-def _record(
-    upload: Upload,
-    schema: Schema,
-    arranged: ArrangedTable,
-    *,
-    folder: Path,
-    name: str,
-    inferred: bool,
-    caller: Caller,
-) -> DatasetRecord:
-    return DatasetRecord(
-        id=new_id(),
-        created_at=now(),
-        caller=caller.name,
-        name=name,
-        sequence_length=schema.sequence_length,
-        table_schema=schema,
-        schema_inferred=inferred,
-        columns={column.name: column.dtype for column in arranged.layout.columns},
-        files=manifest(folder),
-        sha256=upload.sha256,
-        bytes=upload.bytes,
-        **arranged.summary.model_dump(),
-    )

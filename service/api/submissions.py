@@ -7,22 +7,34 @@ from pathlib import Path
 from model.spec.errors import DataError
 from model.spec.ratios import check_ratios
 from service.api.deps import Caller, Services
+from service.api.webhooks import check_webhook
 from service.contracts.errors import InUse, LimitExceeded, NotFound, NotReady
-from service.contracts.ids import new_id
 from service.contracts.job_store import check_ended
 from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, Request, TrainRequest, now
 from service.contracts.records import DatasetRecord
 
 
-def submit(request: Request, *, services: Services, caller: Caller, table: Path | None = None) -> JobRecord:
+def submit(
+    request: Request, job_id: str, *, services: Services, caller: Caller, table: Path | None = None
+) -> JobRecord:
     """Check the request, write its record (and keep the uploaded `table` that it is about), queue it.
 
-    Raises NotFound, NotReady, LimitExceeded or RatioError for what cannot work, QueueUnavailable without Redis.
+    If there is a job of that id already, of a request that was cut off by a crash, that is the job.
+
+    Raises NotFound, NotReady, LimitExceeded or RatioError for what cannot work, TooManyJobs, QueueUnavailable.
     """
-    record = JobRecord(id=new_id(), created_at=now(), request=request, request_id=caller.request_id, caller=caller.name)
     with services.exclusive:
+        if services.store.exists("jobs", job_id):
+            return services.jobs.read(job_id)  # the reconciler sees to it that it is in the queue
         _check(request, services)
+        services.quota.check(caller.name)
+        if request.webhook is not None:
+            services.outbox.add(job_id)
+        record = JobRecord(
+            id=job_id, created_at=now(), request=request, request_id=caller.request_id, caller=caller.name
+        )
         services.jobs.create(record, table=table)
+        services.quota.add(caller.name)
     services.queue.enqueue(record)
     return record
 
@@ -48,19 +60,27 @@ def delete_job(job_id: str, services: Services) -> None:
     with services.exclusive:
         check_ended(services.jobs.read(job_id))
         _check_unused(job_id, services)
-        _remove_products(job_id, services)
-        services.jobs.remove(job_id)  # last: as long as it is there, the deletion can be repeated
+        remove_job(job_id, services)
     services.queue.forget(job_id)
 
 
-def _remove_products(job_id: str, services: Services) -> None:
+def remove_job(job_id: str, services: Services) -> None:
+    """Remove a job that has ended and that nobody needs, with `services.exclusive` held. NotFound."""
+    check_ended(services.jobs.read(job_id))
     for kind in ("cohorts", "reports"):
         if services.store.exists(kind, job_id):
             services.store.remove(kind, job_id)
     services.store.remove_work_dir(job_id)
+    services.jobs.remove(job_id)  # last: as long as it is there, the removal can be repeated
+
+
+def needed_things(services: Services) -> set[str | None]:
+    """The ids of all datasets, models and jobs that a job that has not ended needs."""
+    return {thing_id for record in services.jobs.active() for thing_id in _needs(record.request, services)}
 
 
 def _check(request: Request, services: Services) -> None:
+    check_webhook(request.webhook, services)
     match request:
         case TrainRequest():
             _check_train(request, services)

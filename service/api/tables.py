@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path, PurePath
 from typing import Any
 
 from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.responses import Response
 
 from model.data.arrange import arrange
 from model.spec.errors import DataError
 from service.api.bodies import parsed
 from service.api.deps import Caller, Services
 from service.api.errors import BadFields, FieldError
+from service.api.idempotency import Once, form_fingerprint
 from service.api.ingest import read_upload, store_columns
 from service.api.submissions import submit
 from service.api.uploads import Upload, receive_upload
+from service.contracts.idempotency import Answer
 from service.contracts.jobs import EvaluateRequest, JobRecord
 from service.contracts.records import SYNTHETIC
 
-FIELDS = ("dataset_id", "holdout_dataset_id", "metrics", "detail", "seed")
+FIELDS = ("dataset_id", "holdout_dataset_id", "metrics", "detail", "seed", "webhook")
 MAX_FILENAME = 128
 
 
-async def submit_table(request: Request, *, services: Services, caller: Caller) -> JobRecord:
-    """Queue an evaluation of the table in a form.
+async def submit_table(
+    request: Request,
+    *,
+    services: Services,
+    caller: Caller,
+    once: Once,
+    answer: Callable[[JobRecord], Awaitable[Answer]],
+) -> Response:
+    """Queue an evaluation of the table in a form, and say so by `answer`.
 
     Raises BadFields, RequestValidationError or NotFound for the form's other fields, DataError for the table.
     """
     with services.store.staging("table") as folder:
         form = await receive_upload(request, folder / "upload", fields=FIELDS)
-        async with services.ingesting:
-            return await run_in_threadpool(_submit, form, folder, services=services, caller=caller)
+
+        async def make(job_id: str, _is_resumed: bool) -> Answer:
+            async with services.ingesting:
+                job = await run_in_threadpool(_submit, form, folder, job_id=job_id, services=services, caller=caller)
+            return await answer(job)
+
+        return await once("jobs", form_fingerprint(request, form), make)
 
 
-def _submit(form: Upload, folder: Path, *, services: Services, caller: Caller) -> JobRecord:
+def _submit(form: Upload, folder: Path, *, job_id: str, services: Services, caller: Caller) -> JobRecord:
+    if services.store.exists("jobs", job_id):  # of a request that was cut off by a crash
+        return services.jobs.read(job_id)
     request = _request(form)
     schema = services.store.dataset(request.dataset_id).table_schema
     frame = read_upload(form.path, services.settings)
@@ -48,13 +66,15 @@ def _submit(form: Upload, folder: Path, *, services: Services, caller: Caller) -
     assert request.table is not None
     table = request.table.model_copy(update={"n_stays": len(arranged.stays)})
     request = request.model_copy(update={"table": table})
-    return submit(request, services=services, caller=caller, table=folder / SYNTHETIC)
+    return submit(request, job_id, services=services, caller=caller, table=folder / SYNTHETIC)
 
 
 def _request(form: Upload) -> EvaluateRequest:
     given: dict[str, Any] = {name: text.strip() for name, text in form.fields.items() if text.strip()}
     if "metrics" in given:
         given["metrics"] = _metrics(given["metrics"])
+    if "webhook" in given:
+        given["webhook"] = {"url": given["webhook"]}
     if "dataset_id" not in given:
         raise BadFields([FieldError(pointer="/dataset_id", message="the form has no such field")])
     table = {"filename": _filename(form), "n_stays": 0, "sha256": form.sha256, "bytes": form.bytes}

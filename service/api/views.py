@@ -17,6 +17,7 @@ from service.contracts.jobs import (
     TrainRequest,
 )
 from service.contracts.live import Progress
+from service.contracts.webhooks import Delivery
 from service.jobs import LiveStatus
 
 
@@ -25,6 +26,7 @@ class JobLinks(BaseModel):
 
     self: str
     cancel: str | None = None
+    events: str | None = None
     cohort: str | None = None
     report: str | None = None
     model: str | None = None
@@ -34,6 +36,7 @@ class JobView(BaseModel):
     """A job. `progress` is of its present step; `queue_position` counts the jobs that go before it.
 
     `privacy_overrides`: each time that an admin took the cohort although the privacy gate holds it back.
+    `webhook`: how it fares, if the request has one.
     """
 
     id: str
@@ -51,10 +54,17 @@ class JobView(BaseModel):
     error: JobError | None
     privacy_overrides: tuple[PrivacyOverride, ...]
     expires_at: AwareDatetime | None
+    webhook: Delivery | None
     links: JobLinks
 
 
-def job_view(record: JobRecord, live: LiveStatus, overrides: tuple[PrivacyOverride, ...] = ()) -> JobView:
+def job_view(
+    record: JobRecord,
+    live: LiveStatus,
+    *,
+    overrides: tuple[PrivacyOverride, ...] = (),
+    delivery: Delivery | None = None,
+) -> JobView:
     """The body of GET /jobs/{id}."""
     return JobView(
         id=record.id,
@@ -72,6 +82,7 @@ def job_view(record: JobRecord, live: LiveStatus, overrides: tuple[PrivacyOverri
         error=record.error,
         privacy_overrides=overrides,
         expires_at=record.expires_at,
+        webhook=delivery,
         links=job_links(record),
     )
 
@@ -79,14 +90,16 @@ def job_view(record: JobRecord, live: LiveStatus, overrides: tuple[PrivacyOverri
 def job_links(record: JobRecord) -> JobLinks:
     """Where a client can go from a job in this state."""
     here = f"/jobs/{record.id}"
-    cancel = None if record.is_terminal else f"{here}/cancel"
     if record.status != "succeeded":
-        return JobLinks(self=here, cancel=cancel)
+        cancel = None if record.is_terminal else f"{here}/cancel"
+        return JobLinks(self=here, cancel=cancel, events=f"{here}/events")
+    done = JobLinks(self=here, events=f"{here}/events")
     match record.request:
         case TrainRequest():
-            return JobLinks(self=here, report=f"{here}/report", model=f"/models/{record.model_id}")
+            found = {"report": f"{here}/report", "model": f"/models/{record.model_id}"}
         case GenerateRequest(evaluate=evaluate, model_id=model_id):
-            report = f"{here}/report" if evaluate else None
-            return JobLinks(self=here, cohort=f"{here}/cohort", report=report, model=f"/models/{model_id}")
+            found = {"cohort": f"{here}/cohort", "model": f"/models/{model_id}"}
+            found |= {"report": f"{here}/report"} if evaluate else {}
         case EvaluateRequest():
-            return JobLinks(self=here, report=f"{here}/report")
+            found = {"report": f"{here}/report"}
+    return done.model_copy(update=found)

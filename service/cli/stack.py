@@ -22,7 +22,9 @@ from service.contracts.settings import Settings
 from service.process import LaunchError
 
 READY_TIMEOUT = 120.0
-HAND_BACK_AFTER = 2.0
+SHUTDOWN_SECONDS = 4.0
+"""A worker's time for the job that it runs; after half of it, a job that would have to begin anew is put down, too."""
+HAND_BACK_AFTER = 5.0
 STOP_GRACE = 10.0
 HEALTHY_AFTER = 60.0  # a child that ran this long starts its back-off anew
 LONGEST_DELAY = 30.0
@@ -91,7 +93,7 @@ def running(settings: Settings, *, notice: Notice, logs: Path | None = None) -> 
     data_dir = settings.data_dir.absolute()
     with _redis(settings.redis_url, data_dir, logs) as (redis_url, server):
         settled = settings.model_copy(update={"port": port, "data_dir": data_dir, "redis_url": redis_url})
-        children = tuple(_children(settled, logs))
+        children = tuple(children_of(settled, logs))
         stack = Stack(base_url(settings.host, port), (*server, *children), notice)
         try:
             for child in children:
@@ -181,12 +183,15 @@ def environment(settings: Settings) -> dict[str, str]:
     return {f"CDMT_{name.upper()}": str(value) for name, value in chosen.items()}
 
 
-def _children(settings: Settings, logs: Path | None) -> Iterator[Child]:
+def children_of(settings: Settings, logs: Path | None) -> Iterator[Child]:
+    """The gateway and the workers, as many of each kind as the settings say; none is started."""
     env = environment(settings)
     yield Child("gateway", (sys.executable, "-m", "service"), env, _log(logs, "gateway"))
     for queue in QUEUES:
-        name = f"worker-{queue}"
-        yield Child(name, (sys.executable, "-m", "worker", "--queue", queue), env, _log(logs, name))
+        argv = (sys.executable, "-m", "worker", "--queue", queue, "--shutdown-seconds", str(SHUTDOWN_SECONDS))
+        for number in range(1, settings.n_workers(queue) + 1):
+            name = f"worker-{queue}" if number == 1 else f"worker-{queue}-{number}"
+            yield Child(name, argv, env, _log(logs, name))
 
 
 def _log(logs: Path | None, name: str) -> Path | None:

@@ -9,8 +9,12 @@ CDMTError
     ├── NotReady            a job that has not produced the wanted thing (yet)
     ├── PrivacyHeld         a cohort that the privacy gate holds back
     ├── Unauthorized        a key that is not the admin's
-    ├── BadKeyFile          the file of the admin's key holds none
+    ├── BadKeyFile          a file that shall hold a key or a secret holds none
+    ├── KeyInFlight         a request with the same Idempotency-Key is being handled
+    ├── KeyReused           an Idempotency-Key that came with another request before
+    ├── TooManyJobs         a caller has as many unfinished jobs as this installation allows
     ├── LimitExceeded       a request asks for more than this installation allows
+    ├── BadInstallation     the file with the installation's id holds something else
     └── QueueUnavailable    Redis does not answer
 """
 
@@ -57,7 +61,7 @@ class Unauthorized(ServiceError):
 
 
 class BadKeyFile(ServiceError):
-    """The file that shall hold the admin's key cannot be read, or holds no key of the needed length."""
+    """A file that shall hold a key or a secret cannot be read, or holds none of the needed length."""
 
 
 class LimitExceeded(ServiceError):
@@ -66,6 +70,22 @@ class LimitExceeded(ServiceError):
     def __init__(self, message: str, *, pointer: str) -> None:
         super().__init__(message)
         self.pointer = pointer
+
+
+class BadInstallation(ServiceError):
+    """The file that shall hold the id of this installation holds something else."""
+
+
+class KeyInFlight(ServiceError):
+    """Another request with the same Idempotency-Key is being handled."""
+
+
+class KeyReused(ServiceError):
+    """The Idempotency-Key came with another request before."""
+
+
+class TooManyJobs(ServiceError):
+    """A caller has as many jobs that have not ended as this installation allows."""
 
 
 class QueueUnavailable(ServiceError):

@@ -6,11 +6,12 @@ import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from service.contracts import appending
 from service.contracts.errors import IllegalTransition, NotFound
-from service.contracts.jobs import TRANSITIONS, JobRecord, PrivacyOverride
+from service.contracts.jobs import TRANSITIONS, JobRecord, PrivacyOverride, now, with_change
 from service.contracts.records import OVERRIDES, SYNTHETIC
 from service.contracts.storage import ArtifactStore, write_record
 
@@ -18,9 +19,12 @@ from service.contracts.storage import ArtifactStore, write_record
 class JobStore:
     """The records of all jobs. Gateway and workers may use it at the same time, from any number of processes."""
 
-    def __init__(self, store: ArtifactStore) -> None:
+    def __init__(self, store: ArtifactStore, *, retention_seconds: float = 0) -> None:
+        """Jobs that end from now on expire after `retention_seconds`; 0: never."""
         self.store = store
-        self._ended: set[str] = set()  # terminal records never change, so they need no second look
+        self._retention_seconds = retention_seconds
+        # Terminal records never change, so they need no second look. Id -> when it expires.
+        self._ended: dict[str, datetime | None] = {}
 
     def create(self, record: JobRecord, *, table: Path | None = None) -> None:
         """Make a job known, with the uploaded `table` that it is about; it is on the disk when this returns."""
@@ -40,11 +44,18 @@ class JobStore:
 
     def active(self) -> Iterator[JobRecord]:
         """The records of the jobs that have not ended, newest first."""
-        for record in self.records(job_id for job_id in self.store.ids("jobs") if job_id not in self._ended):
+        ids, known = self.store.ids("jobs"), self._ended.copy()
+        self._ended = {job_id: known[job_id] for job_id in ids if job_id in known}  # some may have been removed
+        for record in self.records(job_id for job_id in ids if job_id not in known):
             if record.is_terminal:
-                self._ended.add(record.id)
+                self._ended[record.id] = record.expires_at
             else:
                 yield record
+
+    def expired(self, at: datetime) -> list[str]:
+        """The jobs that have expired, of those that `active` has come upon; reads no record."""
+        ended = self._ended.copy()
+        return [job_id for job_id, expires_at in ended.items() if expires_at is not None and expires_at <= at]
 
     def transition(self, job_id: str, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
         """Replace a record by `change(record)` and return it; nobody else changes it meanwhile.
@@ -57,6 +68,7 @@ class JobStore:
             after = before if before.is_terminal else change(before)
             if after.status not in TRANSITIONS[before.status]:
                 raise IllegalTransition(f"job '{job_id}' is {before.status}: it cannot become {after.status}")
+            after = self._expiring(with_change(before, after))
             write_record(self.store.directory("jobs", job_id), after)
         return after
 
@@ -76,6 +88,13 @@ class JobStore:
         with self._locked(self.store.directory("jobs", job_id)):
             check_ended(self.read(job_id))
             self.store.remove("jobs", job_id)
+        self._ended.pop(job_id, None)
+
+    def _expiring(self, record: JobRecord) -> JobRecord:
+        if not (record.is_terminal and self._retention_seconds):
+            return record
+        expires_at = (record.finished_at or now()) + timedelta(seconds=self._retention_seconds)
+        return record.model_copy(update={"expires_at": expires_at})
 
     @contextmanager
     def _locked(self, folder: Path) -> Iterator[None]:

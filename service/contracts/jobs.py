@@ -38,14 +38,16 @@ EVALUATION_SUFFIX = "-evaluation"
 SERIALIZER = "json"
 QUEUES: tuple[JobKind, ...] = ("train", "generate", "evaluate")
 
+MAX_CHANGES = 100  # of a job's state that its record keeps: a training is requeued with every restart of its worker
+
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Title = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
-def queue_name(kind: JobKind) -> str:
-    """The RQ queue of a kind of job; a worker process serves exactly one."""
-    return kind
+def queue_name(kind: JobKind, installation: str) -> str:
+    """The RQ queue of a kind of job in an installation; a worker process serves exactly one."""
+    return f"cdmt-{installation}-{kind}"
 
 
 def rq_ids(job_id: str) -> tuple[str, ...]:
@@ -70,6 +72,15 @@ def problem_type(slug: str) -> str:
     return f"urn:cdmt:problem:{slug}"
 
 
+class Webhook(Spec):
+    """An address that is told of the end of the job. What the job makes does not depend on it."""
+
+    url: str = Field(min_length=1, max_length=2048, description="of a host that this installation allows; https")
+
+
+Told = Annotated[Webhook | None, Field(description="who shall be told of the job's end")]
+
+
 class TrainRequest(Spec):
     """Train a model on a dataset."""
 
@@ -80,6 +91,7 @@ class TrainRequest(Spec):
     network: NetworkConfig = NetworkConfig()
     holdout_fraction: float = Field(0.2, gt=0, lt=1, description="share of patients kept for the report")
     seed: Seed = 0
+    webhook: Told = None
 
 
 class GenerateRequest(Spec):
@@ -101,6 +113,7 @@ class GenerateRequest(Spec):
     )
     detail: Detail = Field("quick", description="of the report; full takes minutes")
     seed: Seed = 0
+    webhook: Told = None
 
     @model_validator(mode="after")
     def _ratios_need_labels(self) -> GenerateRequest:
@@ -133,6 +146,7 @@ class EvaluateRequest(Spec):
     metrics: tuple[MetricName, ...] | None = Field(None, description="absent: all")
     detail: Detail = Field("quick", description="full takes minutes")
     seed: Seed = 0
+    webhook: Told = None
 
     @model_validator(mode="after")
     def _one_table(self) -> EvaluateRequest:
@@ -183,6 +197,14 @@ class PrivacyOverride(Spec):
     failed: tuple[str, ...] = Field((), description="the tests for which it was held back")
 
 
+class StateChange(Spec):
+    """A job came to be in a state; its changes are numbered from 1, `queued`."""
+
+    number: int
+    status: JobState
+    at: AwareDatetime
+
+
 class JobRecord(Spec):
     """The truth about a job; RQ only carries its id. `attempts` counts how often a worker has started it.
 
@@ -205,6 +227,16 @@ class JobRecord(Spec):
     request_id: str | None = None
     caller: str | None = Field(None, description="who asked; None until there is authentication")
     expires_at: AwareDatetime | None = None
+    changes: tuple[StateChange, ...] = Field((), description="of the state, after the first; written by the JobStore")
+
+    @property
+    def states(self) -> tuple[StateChange, ...]:
+        """Every state that the job has been in, with the present one at the end; of very many, the last."""
+        states = (StateChange(number=1, status="queued", at=self.created_at), *self.changes)
+        if states[-1].status == self.status:
+            return states
+        ended = self.finished_at or self.started_at or self.created_at  # by a version that kept no changes
+        return (*states, StateChange(number=states[-1].number + 1, status=self.status, at=ended))
 
     @property
     def kind(self) -> JobKind:
@@ -232,6 +264,14 @@ class JobRecord(Spec):
     def is_terminal(self) -> bool:
         """Whether the job has ended; its record never changes again."""
         return self.status in TERMINAL
+
+
+def with_change(before: JobRecord, after: JobRecord) -> JobRecord:
+    """`after` with the change of its state noted, if it is one."""
+    if after.status == before.status:
+        return after
+    change = StateChange(number=before.states[-1].number + 1, status=after.status, at=now())
+    return after.model_copy(update={"changes": (*before.states[1:], change)[-MAX_CHANGES:]})
 
 
 def waiting(record: JobRecord) -> JobRecord:

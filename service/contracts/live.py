@@ -6,6 +6,8 @@ Losing it loses no result: progress is written anew, and a job that shall be can
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import cast
 
 from redis import Redis
 
@@ -36,6 +38,12 @@ def read_progress(redis: Redis, job_id: str) -> Progress | None:
     """The last progress written; None before the first."""
     text = redis.get(_progress_key(job_id))
     return Progress.model_validate_json(text) if isinstance(text, bytes | str) else None
+
+
+def read_progresses(redis: Redis, job_ids: Sequence[str]) -> list[Progress | None]:
+    """The last progress of each, in one round trip."""
+    texts = cast("list[object]", redis.mget([_progress_key(job_id) for job_id in job_ids])) if job_ids else []
+    return [Progress.model_validate_json(text) if isinstance(text, bytes | str) else None for text in texts]
 
 
 def request_cancel(redis: Redis, job_id: str) -> None:

@@ -17,7 +17,12 @@ PRODUCTS: dict[JobKind, tuple[Kind, ...]] = {
 
 
 def retract(job: JobRecord, store: ArtifactStore) -> None:
-    """Remove what a job published before it ended otherwise than in success: nobody would find or delete it."""
+    """Remove what a job that has ended kept for another attempt, and, unless it succeeded, what it published.
+
+    Nobody else would find or delete it.
+    """
+    if job.is_terminal:
+        store.remove_work_dir(job.id)
     if job.is_terminal and job.status != "succeeded":
         discard(job, store)
 

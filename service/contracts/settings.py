@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     max_rows: int = Field(50_000_000, ge=1, description="of an uploaded table")
     max_table_bytes: int = Field(8 << 30, ge=1 << 20, description="of an uploaded table, unpacked in memory")
     max_stays: int = Field(10_000_000, ge=1, description="of one cohort")
+    max_queued_jobs: int = Field(10_000, ge=1, description="of one caller, that have not ended")
+    webhook_hosts: str = Field(
+        "", description="that jobs may tell of their end: names, or name:port, separated by commas; empty: none"
+    )
+    webhook_secret_file: Path | None = Field(None, description="holds the secret that webhooks are signed with")
     admin_key_file: Path | None = Field(None, description="holds the admin's key; absent: nobody is an admin")
     privacy_not_evaluated: Literal["release", "hold"] = Field(
         "release", description="of cohorts that could not be tested, as the model's training data are not here"
@@ -65,6 +70,12 @@ class Settings(BaseSettings):
     evaluate_timeout_seconds: int = Field(DAY, ge=1)
     rq_ttl_seconds: int = Field(7 * DAY, ge=60, description="how long RQ remembers a finished job")
     max_attempts: int = Field(3, ge=1, le=10, description="of a job whose worker crashes")
+    retention_seconds: int = Field(
+        30 * DAY,
+        ge=0,
+        le=36_500 * DAY,
+        description="how long a job is kept after its end, with its cohort and report; 0: for ever",
+    )
     lease_seconds: int = Field(60, ge=1, description="after which a silent worker's job is given to another")
     cancel_grace_seconds: float = Field(10, ge=0, description="before a cancelled job is stopped by force")
     staging_max_age_seconds: int = Field(60, ge=60, description="after which leftovers in staging are swept away")
@@ -84,6 +95,12 @@ class Settings(BaseSettings):
     threads: int | None = Field(None, ge=1, le=1024, description="of torch on a CPU; absent: half of the cores")
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     chunk_size: int | None = Field(None, ge=1, description="stays sampled at a time; absent: by device")
+    train_workers: int = Field(1, ge=1, le=64, description="that `cdmt serve` starts; then set CDMT_THREADS, too")
+    generate_workers: int = Field(1, ge=1, le=64)
+    evaluate_workers: int = Field(1, ge=1, le=64)
+    jobs_per_process: int = Field(
+        1000, ge=1, description="after which a worker's process is replaced, lest what it leaks add up"
+    )
     model_cache_size: int = Field(2, ge=1, description="models kept loaded")
     checkpoint_every_seconds: float = Field(60, gt=0, description="between two checkpoints of a training")
 
@@ -112,6 +129,17 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _webhooks_are_signed(self) -> Settings:
+        if self.allowed_webhook_hosts and self.webhook_secret_file is None:
+            raise ValueError("CDMT_WEBHOOK_HOSTS needs CDMT_WEBHOOK_SECRET_FILE: webhooks are signed")
+        return self
+
+    @property
+    def allowed_webhook_hosts(self) -> frozenset[str]:
+        """The hosts, some with a port, that webhooks may go to."""
+        return frozenset(host.strip().lower() for host in self.webhook_hosts.split(",") if host.strip())
+
     @property
     def worker_threads(self) -> int:
         """Threads of torch in a worker: by default half of the cores, so that two workers do not disturb each other."""
@@ -121,6 +149,10 @@ class Settings(BaseSettings):
     def privacy_thresholds(self) -> PrivacyThresholds:
         """The thresholds of the privacy gate."""
         return PrivacyThresholds(**{name: getattr(self, f"privacy_{name}") for name in PrivacyThresholds.model_fields})
+
+    def n_workers(self, kind: Literal["train", "generate", "evaluate"]) -> int:
+        """How many workers `cdmt serve` starts for a kind of job."""
+        return {"train": self.train_workers, "generate": self.generate_workers, "evaluate": self.evaluate_workers}[kind]
 
     def timeout_seconds(self, kind: Literal["train", "generate", "evaluate"]) -> int:
         """How long one attempt at a job of this kind may take."""

@@ -10,6 +10,7 @@ from model.compute import Compute
 from model.data.codec import Codec
 from model.data.layout import Column, TableLayout
 from model.data.stays import Stays
+from model.diffusion.denoiser import Denoised, Denoiser
 from model.spec.config import Missing, NetworkConfig, SamplerConfig, TrainingConfig
 from model.spec.errors import Cancelled, SamplingError
 from model.strata import label_joint
@@ -176,3 +177,55 @@ def test_stays_that_no_attempt_makes_acceptable_are_an_error(model: Model) -> No
             sampler=SamplerConfig(n_steps=2),
             accept=lambda s: np.zeros(len(s), bool),
         )
+
+
+@pytest.mark.parametrize("solver", ["euler", "2m"])
+def test_a_chunk_that_the_memory_does_not_hold_is_drawn_in_halves_and_is_the_same(
+    model: Model, monkeypatch: pytest.MonkeyPatch, solver: str
+) -> None:
+    labels = np.arange(100) % 2
+    sampler = SamplerConfig.model_validate({"solver": solver, "n_steps": 10})
+    expected = draw(model, labels, sampler=sampler, missing="imputed")
+    sizes = []
+    forward = type(model.denoiser).forward
+
+    def small_memory(self: Denoiser, state: torch.Tensor, *others: torch.Tensor) -> Denoised:
+        sizes.append(len(state))
+        if len(state) > 40:  # both branches of the guidance: 20 stays
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, state, *others)
+
+    monkeypatch.setattr(type(model.denoiser), "forward", small_memory)
+    stays = draw(model, labels, sampler=sampler, missing="imputed")
+    assert np.allclose(stays.numerical, expected.numerical, rtol=1e-5, atol=1e-4)
+    assert np.array_equal(stays.categorical, expected.categorical)
+    assert np.array_equal(stays.labels, expected.labels)
+    assert sum(size > 40 for size in sizes) == 2  # 64 stays, 32, and then 16 for the whole cohort
+    assert draw(model, labels, sampler=sampler, missing="imputed").numerical.tobytes() == stays.numerical.tobytes()
+
+
+def test_progress_does_not_go_back_within_a_chunk_that_is_halved(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = type(model.denoiser).forward
+
+    def small_memory(self: Denoiser, state: torch.Tensor, *others: torch.Tensor) -> Denoised:
+        if len(state) > 20:
+            raise MemoryError
+        return forward(self, state, *others)
+
+    monkeypatch.setattr(type(model.denoiser), "forward", small_memory)
+    told: list[int] = []
+    sampler = SamplerConfig(n_steps=4, solver="2m")
+    labels = np.zeros((40, 1), dtype=np.int64)
+    for _ in synthesise(
+        model,
+        labels,
+        sampler=sampler,
+        missing="imputed",
+        seed=0,
+        chunk_size=40,
+        progress=lambda _step, value, _max: told.append(value),
+        cancelled=lambda: False,
+    ):
+        pass
+    assert told == sorted(told)
+    assert told[-1] == 40

@@ -8,7 +8,7 @@ from model.compute import Compute
 from model.data.codec import Codec, Encoded
 from model.data.stays import Stays
 from model.spec.config import NetworkConfig, TrainingConfig
-from model.spec.errors import Cancelled, CheckpointError, NonFiniteLoss
+from model.spec.errors import Cancelled, CheckpointError, Interrupted, NonFiniteLoss
 from model.training import train
 from model.training_run import Trained, TrainingRun, drop_labels
 
@@ -81,6 +81,40 @@ def test_a_damaged_checkpoint_is_refused(encoded: Encoded, toy_codec: Codec, tmp
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match="cannot be read"):
         fit(encoded, toy_codec, workdir=tmp_path)
+
+
+def test_a_checkpoint_with_one_wrong_byte_is_refused(encoded: Encoded, toy_codec: Codec, tmp_path: Path) -> None:
+    fit(encoded, toy_codec, workdir=tmp_path)
+    checkpoint = tmp_path / "training.safetensors"
+    content = bytearray(checkpoint.read_bytes())
+    content[-1000] ^= 1
+    checkpoint.write_bytes(content)
+    with pytest.raises(CheckpointError, match="not what was written"):
+        fit(encoded, toy_codec, workdir=tmp_path)
+
+
+def test_an_interrupted_training_is_kept_to_the_step_and_goes_on_to_the_same_weights(
+    encoded: Encoded, toy_codec: Codec, tmp_path: Path
+) -> None:
+    def interrupted_at(limit: int) -> list[int]:
+        steps: list[int] = []
+
+        def ask() -> bool:
+            if len(steps) >= limit:
+                raise Interrupted("the process must end")
+            return False
+
+        with pytest.raises(Interrupted):
+            train(
+                encoded, toy_codec, network=TINY, training=quick(), seed=3, compute=CPU, workdir=tmp_path,
+                progress=lambda _step, value, _max: steps.append(value), cancelled=ask, checkpoint_seconds=3600.0,
+            )  # fmt: skip
+        return steps
+
+    assert interrupted_at(7) == [1, 2, 3, 4, 5, 6, 7]
+    assert interrupted_at(5) == [8, 9, 10, 11, 12]
+    resumed, whole = weights(fit(encoded, toy_codec, workdir=tmp_path)), weights(fit(encoded, toy_codec))
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
 
 
 def test_a_loss_that_is_not_finite_stops_and_says_where(encoded: Encoded, toy_codec: Codec) -> None:

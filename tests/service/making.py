@@ -124,9 +124,11 @@ HELD_TEST = HeldTest(
 )
 
 
-def finish_generate(store: ArtifactStore, job_id: str, *, privacy: PrivacyStatus = "not_evaluated") -> bytes:
+def finish_generate(
+    store: ArtifactStore, job_id: str, *, privacy: PrivacyStatus = "not_evaluated", retention_seconds: float = 0
+) -> bytes:
     """Publish a cohort for a job and let the job succeed; returns the bytes of the Parquet."""
-    jobs = JobStore(store)
+    jobs = JobStore(store, retention_seconds=retention_seconds)
     request = jobs.read(job_id).request
     assert isinstance(request, GenerateRequest)
     with store.staging("cohort") as folder:

@@ -4,6 +4,7 @@ import errno
 import json
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -15,8 +16,19 @@ from rq.registry import StartedJobRegistry
 
 from service.contracts import live
 from service.contracts.errors import IllegalTransition, NotFound, QueueUnavailable
+from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import SERIALIZER, GenerateRequest, JobRecord, JobResult, JobState, TrainRequest, now
+from service.contracts.jobs import (
+    SERIALIZER,
+    GenerateRequest,
+    JobKind,
+    JobRecord,
+    JobResult,
+    JobState,
+    TrainRequest,
+    now,
+    queue_name,
+)
 from service.contracts.settings import Settings
 from service.contracts.storage import RECORD, ArtifactStore, Kind
 from service.jobs import JobQueue, connect
@@ -35,19 +47,20 @@ def in_rq(redis: Redis, job_id: str = "job-1") -> Job:
     return Job.fetch(job_id, redis, SERIALIZER)
 
 
-def waiting(redis: Redis, name: str = "generate") -> list[str]:
-    return Queue(name, connection=redis, serializer=SERIALIZER).job_ids
+def waiting(queue: JobQueue, kind: JobKind = "generate") -> list[str]:
+    name = queue_name(kind, installation_id(queue.jobs.store.root))
+    return Queue(name, connection=queue.redis, serializer=SERIALIZER).job_ids
 
 
 def start_in_rq(redis: Redis, jobs: JobStore, job_id: str = "job-1", *, lost: bool = False) -> None:
     """What a worker does to RQ and to the record when it begins a job; `lost`: and then it dies."""
-    queue = Queue("generate", connection=redis, serializer=SERIALIZER)
-    queue.remove(job_id)
+    name = queue_name("generate", installation_id(jobs.store.root))
+    Queue(name, connection=redis, serializer=SERIALIZER).remove(job_id)
     job = in_rq(redis, job_id)
     with redis.pipeline() as pipeline:
         job.prepare_for_execution("worker-1", pipeline)
         execution = Execution.create(job, 60, pipeline)
-        registry = StartedJobRegistry("generate", redis, serializer=SERIALIZER)
+        registry = StartedJobRegistry(name, redis, serializer=SERIALIZER)
         registry.add_execution(execution, pipeline, 60)
         pipeline.execute()
     if lost:
@@ -57,7 +70,7 @@ def start_in_rq(redis: Redis, jobs: JobStore, job_id: str = "job-1", *, lost: bo
 
 def test_a_job_waits_under_its_own_id_and_redis_holds_no_pickle(queue: JobQueue, redis: Redis) -> None:
     queue.submit(generate())
-    assert waiting(redis) == ["job-1"]
+    assert waiting(queue) == ["job-1"]
     job = in_rq(redis)
     assert (job.func_name, job.args, job.timeout) == ("worker.tasks.run", ["job-1"], 24 * 3600)
     assert (job.retries_left, job.enqueue_at_front_on_retry) == (2, True)
@@ -68,7 +81,7 @@ def test_a_job_waits_under_its_own_id_and_redis_holds_no_pickle(queue: JobQueue,
 
 def test_each_kind_has_a_queue_and_a_timeout_of_its_own(queue: JobQueue, redis: Redis) -> None:
     queue.submit(JobRecord(id="job-2", created_at=now(), request=TrainRequest(dataset_id="data-1", name="a")))
-    assert waiting(redis, "train") == ["job-2"]
+    assert waiting(queue, "train") == ["job-2"]
     assert in_rq(redis, "job-2").timeout == 14 * 24 * 3600
 
 
@@ -91,7 +104,7 @@ def test_a_waiting_job_is_cancelled_at_once(queue: JobQueue, jobs: JobStore, red
     queue.submit(generate())
     assert queue.cancel("job-1").status == "cancelled"
     assert jobs.read("job-1").finished_at is not None
-    assert waiting(redis) == []
+    assert waiting(queue) == []
     assert not Job.exists("job-1", redis)
     assert queue.cancel("job-1").status == "cancelled"
 
@@ -160,19 +173,45 @@ def test_what_redis_lost_is_enqueued_again(queue: JobQueue, jobs: JobStore, redi
     start_in_rq(redis, jobs, "job-2")
     redis.flushall()
     queue.reconcile()
-    assert sorted(waiting(redis)) == ["job-1", "job-2"]
+    assert sorted(waiting(queue)) == ["job-1", "job-2"]
     assert jobs.read("job-2").status == "queued"
     queue.reconcile()
-    assert sorted(waiting(redis)) == ["job-1", "job-2"]
+    assert sorted(waiting(queue)) == ["job-1", "job-2"]
 
 
 def test_what_a_lost_worker_held_is_run_again(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
     queue.submit(generate())
     start_in_rq(redis, jobs, lost=True)
     queue.reconcile()
-    assert waiting(redis) == ["job-1"]
+    assert waiting(queue) == ["job-1"]
     assert in_rq(redis).retries_left == 1
     assert jobs.read("job-1").status == "queued"
+
+
+def test_two_installations_on_one_redis_do_not_take_each_others_jobs(
+    queue: JobQueue, redis: Redis, tmp_path: Path
+) -> None:
+    other = JobQueue(redis=redis, jobs=JobStore(ArtifactStore(tmp_path / "other")), settings=queue.settings)
+    queue.submit(generate("job-1"))
+    other.submit(generate("job-2"))
+    assert (waiting(queue), waiting(other)) == (["job-1"], ["job-2"])
+    for each in (queue, other):
+        each.reconcile()
+    assert (waiting(queue), waiting(other)) == (["job-1"], ["job-2"])
+    redis.sadd(f"rq:workers:{queue_name('generate', installation_id(other.jobs.store.root))}", "rq:worker:w")
+    redis.set("rq:worker:w", "alive")
+    assert (queue.workers()["generate"], other.workers()["generate"]) == (0, 1)
+    other.cancel("job-2")
+    assert (waiting(queue), waiting(other)) == (["job-1"], [])
+
+
+def test_what_an_earlier_version_left_in_its_queue_is_moved_to_ours(queue: JobQueue, jobs: JobStore) -> None:
+    queue.submit(generate())
+    queue.redis.delete("rq:job:job-1", f"rq:queue:{queue_name('generate', installation_id(jobs.store.root))}")
+    Queue("generate", connection=queue.redis, serializer=SERIALIZER).enqueue_call("any.task", job_id="job-1")
+    for _ in range(2):
+        queue.reconcile()
+        assert waiting(queue) == ["job-1"]
 
 
 def test_a_job_that_another_worker_has_just_begun_is_not_called_waiting(
@@ -257,7 +296,7 @@ def test_a_running_job_is_left_alone(queue: JobQueue, jobs: JobStore, redis: Red
     before = jobs.read("job-1")
     queue.reconcile()
     assert jobs.read("job-1") == before
-    assert waiting(redis) == []
+    assert waiting(queue) == []
 
 
 @pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.STOPPED, JobStatus.QUEUED, JobStatus.FINISHED, None])
@@ -301,7 +340,11 @@ def test_a_job_that_does_not_stop_in_time_is_stopped_by_force(queue: JobQueue, j
 
 def test_workers_are_counted_while_they_live(queue: JobQueue, redis: Redis) -> None:
     assert queue.workers() == {"train": 0, "generate": 0, "evaluate": 0}
-    redis.sadd("rq:workers:generate", "rq:worker:one", "rq:worker:dead")
+    redis.sadd(
+        f"rq:workers:{queue_name('generate', installation_id(queue.jobs.store.root))}",
+        "rq:worker:one",
+        "rq:worker:dead",
+    )
     redis.hset("rq:worker:one", "birth", "now")
     assert queue.workers() == {"train": 0, "generate": 1, "evaluate": 0}
 
@@ -329,7 +372,7 @@ def test_an_evaluation_that_nobody_enqueued_is_enqueued_once(queue: JobQueue, jo
     before = drawn(queue, jobs, redis)
     for _ in range(3):
         queue.reconcile()
-    assert (waiting(redis, "evaluate"), waiting(redis)) == (["job-1-evaluation"], [])
+    assert (waiting(queue, "evaluate"), waiting(queue)) == (["job-1-evaluation"], [])
     job = in_rq(redis, "job-1-evaluation")
     assert (job.func_name, job.args, job.retries_left) == ("worker.tasks.assess", ["job-1"], 2)
     assert jobs.read("job-1") == before
@@ -362,7 +405,7 @@ def test_a_drawn_cohort_that_waits_is_cancelled_at_once_and_removed(
     queue.reconcile()
     publish_something(store, "cohorts")
     assert queue.cancel("job-1").status == "cancelled"
-    assert waiting(redis, "evaluate") == []
+    assert waiting(queue, "evaluate") == []
     assert not store.exists("cohorts", "job-1")
     assert not Job.exists("job-1-evaluation", redis)
     assert queue.cancel("job-1").status == "cancelled"
@@ -376,7 +419,7 @@ def test_a_cancel_in_the_moment_of_the_handover_ends_the_job(
     assert queue.cancel("job-1").status == "cancelled"
     assert not store.exists("cohorts", "job-1")
     queue.reconcile()
-    assert waiting(redis, "evaluate") == []
+    assert waiting(queue, "evaluate") == []
 
 
 def test_an_evaluation_that_runs_is_asked_to_stop(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
@@ -405,3 +448,14 @@ def test_forgetting_a_job_forgets_both_of_its_ids(queue: JobQueue, jobs: JobStor
     queue.reconcile()
     queue.forget("job-1")
     assert redis.keys("*job-1*") == []
+
+
+def test_a_job_is_forgotten_although_a_late_heartbeat_left_half_of_its_execution(
+    queue: JobQueue, redis: Redis, jobs: JobStore
+) -> None:
+    queue.submit(generate())
+    start_in_rq(redis, jobs)
+    (execution,) = in_rq(redis).get_executions()
+    redis.hdel(execution.key, "created_at")  # the heartbeat of a lost worker comes after the key has expired
+    become(jobs, "job-1", "queued")
+    assert queue.cancel("job-1").status == "cancelled"

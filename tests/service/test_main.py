@@ -11,6 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.__main__ import GRACE_SECONDS
+from service.contracts.storage import ArtifactStore
+from tests.service.making import add_job
+
 
 def gateway(tmp_path: Path, **env: str) -> subprocess.Popen[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("CDMT_", "REDIS_URL"))}
@@ -57,6 +61,28 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, valkey_url: str) -> 
         logs, complaints = process.communicate(timeout=30)
     assert process.returncode in (0, -signal.SIGTERM)
     assert '"path": "/livez"' in logs
+    assert complaints == ""
+
+
+def test_streams_of_events_do_not_hold_it_up(tmp_path: Path, valkey_url: str) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    add_job(ArtifactStore(tmp_path), "job-1")
+    with gateway(tmp_path, CDMT_REDIS_URL=valkey_url, CDMT_PORT=str(port)) as process:
+        deadline = time.monotonic() + 30
+        while not _alive(port):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with httpx.stream("GET", f"http://127.0.0.1:{port}/jobs/job-1/events", timeout=30) as response:
+            lines = response.iter_lines()
+            assert next(lines) == "event: state"
+            start = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert list(lines)[-1] == ""  # the stream ends as it should, and does not break off
+        _, complaints = process.communicate(timeout=30)
+    assert time.monotonic() - start < GRACE_SECONDS / 2
+    assert process.returncode in (0, -signal.SIGTERM)
     assert complaints == ""
 
 

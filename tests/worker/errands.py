@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from worker.interruption import INTERRUPTION, leave
 from worker.outcomes import SPENT, OutOfTime
 
 
@@ -55,3 +56,15 @@ def hang(path: str) -> str:
     except OutOfTime:
         note(path, "out of time")
         return "stopped"
+
+
+def listen(path: str) -> str:
+    """Work until asked to put the job down; the second time there is nothing left to do."""
+    first = not Path(path).exists()
+    note(path, "began")
+    while first and not INTERRUPTION.is_due(loses_work=False):
+        time.sleep(0.02)
+    if first:
+        note(path, "put down")
+        leave()
+    return "done"

@@ -1,4 +1,4 @@
-"""A worker process with a horse that loads nothing: `python -m tests.worker.light_worker REDIS_URL LOST_FILE`."""
+"""A worker whose horse loads nothing: `python -m tests.worker.light_worker REDIS_URL LOST_FILE [SECONDS]`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from worker.horse import Horse, LeasedWorker, Timing, serve_errands, settle_in, 
 from worker.parent import WarmWorker
 
 QUEUE = "light"
+JOBS_PER_PROCESS = 4
 TIMING = Timing(lease=4, heartbeat=1, worker=17, maintenance=1, patience=2, shutdown=1)
 
 
@@ -20,10 +21,11 @@ def light_horse(pipe: Connection, parent_pid: int, redis_url: str, name: str) ->
     """What the child runs."""
     settle_in(parent_pid)
     connection = Redis.from_url(redis_url)
-    serve_errands(pipe, LeasedWorker(QUEUE, connection=connection, name=name, timing=TIMING, prepare_for_work=False))
+    worker = LeasedWorker(QUEUE, connection=connection, name=name, timing=TIMING, prepare_for_work=False)
+    serve_errands(pipe, worker, n_jobs=JOBS_PER_PROCESS)
 
 
-def main(redis_url: str, lost: Path) -> int:
+def main(redis_url: str, lost: Path, shutdown: float = TIMING.shutdown) -> int:
     """What the parent runs."""
     configure_logs("info")
     name = worker_name(QUEUE)
@@ -37,7 +39,7 @@ def main(redis_url: str, lost: Path) -> int:
         connection=Redis.from_url(redis_url),
         horse=Horse(light_horse, redis_url, name),
         name=name,
-        timing=TIMING,
+        timing=TIMING._replace(shutdown=shutdown),
         on_lost=on_lost,
     )
     worker.work(logging_level=None)
@@ -45,4 +47,4 @@ def main(redis_url: str, lost: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2])))
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), *map(float, sys.argv[3:])))

@@ -17,7 +17,8 @@ from model.spec.errors import Cancelled
 from model.spec.privacy import HeldTest, PrivacyThresholds, PrivacyVerdict
 from model.spec.report import PRIVACY_METRICS, Report
 from service.contracts import live
-from service.contracts.jobs import GenerateRequest, JobRecord, JobResult
+from service.contracts.installation import installation_id
+from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, queue_name
 from service.contracts.records import ModelRecord
 from tests.worker.conftest import submit
 from tests.worker.tables import FAST_SAMPLER, made_up_stays
@@ -60,6 +61,11 @@ def leftovers(shop: Workshop) -> list[Path]:
     return [path for kind in ("cohorts", "reports", "staging", "work") for path in (shop.store.root / kind).iterdir()]
 
 
+def evaluations(shop: Workshop) -> str:
+    """The key of the queue of evaluations."""
+    return "rq:queue:" + queue_name("evaluate", installation_id(shop.store.root))
+
+
 def test_a_generation_is_drawn_then_judged_and_only_then_done(
     shop: Workshop, model: ModelRecord, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,7 +74,7 @@ def test_a_generation_is_drawn_then_judged_and_only_then_done(
     assert execute(job_id, shop) == HANDED_OVER
     drawn = shop.jobs.read(job_id)
     assert (drawn.status, drawn.stage, drawn.result) == ("running", "evaluation", None)
-    assert redis.lrange("rq:queue:evaluate", 0, -1) == [f"{job_id}-evaluation".encode()]
+    assert redis.lrange(evaluations(shop), 0, -1) == [f"{job_id}-evaluation".encode()]
     progress = live.read_progress(redis, job_id)
     assert progress is not None
     assert progress.step == "waiting for the evaluation"
@@ -181,7 +187,7 @@ def test_without_dataset_and_report_there_is_nothing_to_hand_over(
     assert result is not None
     assert result.privacy == "not_evaluated"
     assert result.privacy_reason is not None
-    assert redis.llen("rq:queue:evaluate") == 0
+    assert redis.llen(evaluations(shop)) == 0
 
 
 def test_a_dataset_that_goes_between_the_stages_leaves_the_cohort_unjudged(shop: Workshop, model: ModelRecord) -> None:
@@ -202,7 +208,7 @@ def test_a_drawing_that_died_at_the_handover_hands_over_when_it_is_tried_again(
     redis.flushall()
     before = shop.jobs.read(job_id)
     assert execute(job_id, shop) == HANDED_OVER
-    assert redis.lrange("rq:queue:evaluate", 0, -1) == [f"{job_id}-evaluation".encode()]
+    assert redis.lrange(evaluations(shop), 0, -1) == [f"{job_id}-evaluation".encode()]
     assert shop.jobs.read(job_id) == before
 
 
@@ -252,7 +258,7 @@ def test_a_cancel_during_the_last_step_of_the_drawing_goes_no_further(
     job_id = submit(shop, small_cohort(model))
     assert execute(job_id, shop) == "cancelled"
     assert leftovers(shop) == []
-    assert redis.llen("rq:queue:evaluate") == 0
+    assert redis.llen(evaluations(shop)) == 0
 
 
 def test_an_evaluation_that_breaks_fails_the_job_and_takes_the_cohort_along(

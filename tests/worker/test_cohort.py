@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.data.arrange import arrange
-from model.data.stays import Stays
+from model.data.stays import Stays, concatenate
 from model.spec.errors import DataError
 from tests.worker.tables import SCHEMA, made_up_stays
-from worker.cohort import concatenate, read_cohort, write_cohort
+from worker.cohort import read_cohort, write_cohort
 from worker.generate import Tally
 
 

@@ -22,8 +22,8 @@ def drawn() -> JobRecord:
 def test_it_is_enqueued_once_under_an_id_of_its_own(redis: Redis, settings: Settings) -> None:
     with capture_logs() as lines:
         for _ in range(3):
-            hand_over(drawn(), redis=redis, settings=settings)
-    assert redis.lrange("rq:queue:evaluate", 0, -1) == [b"some-job-evaluation"]
+            hand_over(drawn(), redis=redis, settings=settings, installation="here")
+    assert redis.lrange("rq:queue:cdmt-here-evaluate", 0, -1) == [b"some-job-evaluation"]
     job = Job.fetch("some-job-evaluation", redis, SERIALIZER)
     assert (job.func_name, job.args) == ("worker.tasks.assess", ["some-job"])
     assert (job.timeout, job.retries_left) == (settings.evaluate_timeout_seconds, settings.max_attempts - 1)
@@ -32,5 +32,5 @@ def test_it_is_enqueued_once_under_an_id_of_its_own(redis: Redis, settings: Sett
 
 def test_without_redis_it_is_left_to_the_gateway(settings: Settings) -> None:
     with capture_logs() as lines:
-        hand_over(drawn(), redis=impatient_redis("redis://127.0.0.1:1"), settings=settings)
+        hand_over(drawn(), redis=impatient_redis("redis://127.0.0.1:1"), settings=settings, installation="here")
     assert [line["event"] for line in lines] == ["not_handed_over"]

@@ -22,10 +22,10 @@ from rq.worker_registration import get_keys
 from structlog.testing import capture_logs
 
 from service.valkey import prepared, wait_until_ready
-from tests.worker.light_worker import QUEUE, TIMING
+from tests.worker.light_worker import JOBS_PER_PROCESS, QUEUE, TIMING
 from worker.horse import Errand, LeasedWorker, serve_errands
 
-Start = Callable[[], "subprocess.Popen[bytes]"]
+Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -39,8 +39,9 @@ def start(valkey_url: str, redis: Redis, lost: Path) -> Iterator[Start]:
     """Start worker processes; whatever is left of them is killed in the end."""
     processes = []
 
-    def start_one() -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([sys.executable, "-m", "tests.worker.light_worker", valkey_url, str(lost)])
+    def start_one(*shutdown: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.worker.light_worker", valkey_url, str(lost), *shutdown]
+        process = subprocess.Popen(command)
         processes.append(process)
         return process
 
@@ -95,7 +96,7 @@ def test_a_job_that_was_deleted_while_its_horse_loaded_is_done(
     job = enqueue("note", str(tmp_path / "notes"))
     near, far = Pipe()
     with near, far, capture_logs() as lines:
-        horse = threading.Thread(target=serve_errands, args=(far, worker))
+        horse = threading.Thread(target=serve_errands, args=(far, worker), kwargs={"n_jobs": 9})
         horse.start()
         for job_id in ("deleted", job.id):  # the second is there, but its execution is not
             near.send(Errand(job_id, QUEUE, "gone"))
@@ -214,6 +215,55 @@ def test_a_busy_worker_ends_on_sigterm_and_hands_its_job_back_unharmed(
     assert lost.read_text() == f"{job.id} requeued=True stopped=False\n"
     start()
     until(ended(job, JobStatus.FINISHED))
+
+
+def test_a_job_that_listens_is_put_down_at_once_and_goes_first_although_it_has_no_retry(
+    start: Start, redis: Redis, enqueue: Callable[..., Job], tmp_path: Path, lost: Path
+) -> None:
+    notes = tmp_path / "notes"
+    worker = start()
+    job = Queue(QUEUE, connection=redis, serializer="json").enqueue("tests.worker.errands.listen", str(notes))
+    until(lambda: pids(notes))
+    other = enqueue("note", str(tmp_path / "other"))
+    begin = time.monotonic()
+    worker.terminate()
+    assert worker.wait(5) == 0
+    assert time.monotonic() - begin < 0.9  # before the grace is over, and without waiting for the next poll
+    assert Queue(QUEUE, connection=redis, serializer="json").job_ids == [job.id, other.id]
+    assert lost.read_text() == f"{job.id} requeued=True stopped=False\n"
+    start()
+    until(ended(other, JobStatus.FINISHED))
+    assert job.get_status(refresh=True) == JobStatus.FINISHED
+    assert [line.split(" ", 1)[1] for line in notes.read_text().splitlines()] == ["began", "put down", "began"]
+
+
+def test_a_second_signal_takes_the_job_away_at_once(
+    start: Start, redis: Redis, enqueue: Callable[..., Job], tmp_path: Path, lost: Path
+) -> None:
+    notes = tmp_path / "notes"
+    worker = start("30")
+    job = enqueue("sleep_once", str(notes))
+    until(lambda: pids(notes))
+    worker.terminate()
+    time.sleep(1.2)
+    assert worker.poll() is None
+    worker.terminate()
+    assert worker.wait(5) == 0
+    assert Job.fetch(job.id, connection=redis, serializer="json").retries_left == 2
+    assert lost.read_text() == f"{job.id} requeued=True stopped=False\n"
+
+
+def test_a_horse_is_replaced_after_so_many_jobs(
+    start: Start, enqueue: Callable[..., Job], tmp_path: Path, lost: Path
+) -> None:
+    notes = tmp_path / "notes"
+    start()
+    jobs = [enqueue("note", str(notes)) for _ in range(JOBS_PER_PROCESS + 1)]
+    until(ended(jobs[-1], JobStatus.FINISHED))
+    *first, last = pids(notes)
+    assert len(set(first)) == 1
+    assert last not in first
+    assert not lost.exists()
 
 
 def test_a_short_job_is_finished_before_the_worker_ends_on_sigterm(

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,21 @@ import psutil
 import pytest
 import torch
 from redis import Redis
+from rq import Queue
+from rq.job import Job
+from safetensors import safe_open
 
 from model.spec.report import Detail
+from model.training import CHECKPOINT
 from service.contracts import live
 from service.contracts.ids import new_id
+from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import GenerateRequest, JobRecord, TrainRequest, now
+from service.contracts.jobs import GenerateRequest, JobRecord, TrainRequest, now, queue_name
 from service.contracts.live import WAITING_FOR_EVALUATION
 from service.contracts.records import COHORT, ModelRecord
 from service.contracts.settings import Settings
-from service.contracts.storage import RECORD, ArtifactStore, write_record
+from service.contracts.storage import RECORD, ArtifactStore, file_sha256, write_record
 from service.jobs import JobQueue
 from service.valkey import prepared, wait_until_ready
 from tests.worker.conftest import ignore_progress, never, publish_dataset
@@ -46,7 +52,7 @@ class Worker:
     def __init__(self, settings: Settings, queue: str, log: Path) -> None:
         environment = {
             **os.environ,
-            "CDMT_CHECKPOINT_EVERY_SECONDS": "0.1",
+            "CDMT_CHECKPOINT_EVERY_SECONDS": "0.1" if settings.checkpoint_every_seconds == 60 else "3600",
             "REDIS_URL": settings.redis_url or "",
             "CDMT_DATA_DIR": str(settings.data_dir),
             "CDMT_DEVICE": "cpu",
@@ -212,6 +218,31 @@ def test_a_job_that_does_not_listen_is_stopped_by_force_and_sigterm_puts_a_job_b
     assert queue.status(queue.jobs.read(last)).queue_position == 0
 
 
+def test_two_workers_share_a_queue_and_a_job_that_both_were_given_has_one_result(
+    queue: JobQueue, worker: Worker, tmp_path: Path
+) -> None:
+    other = Worker(queue.settings, "generate", tmp_path / "other.log")
+    with killed_at_the_end(other.process):
+        until(lambda: queue.workers()["generate"] == 2 and worker.lines("horse_ready") and other.lines("horse_ready"))
+        raced = submit(queue, 20_000)
+        name = queue_name("generate", installation_id(queue.jobs.store.root))
+        Queue(name, connection=queue.redis, serializer="json").enqueue_call(
+            "worker.tasks.run", args=[raced], job_id="as-if-a-lease-had-lapsed"
+        )
+        others = [submit(queue, 2_000) for _ in range(6)]
+        until(lambda: all(queue.jobs.read(job_id).is_terminal for job_id in (raced, *others)))
+        assert {queue.jobs.read(job_id).status for job_id in (raced, *others)} == {"succeeded"}
+        until(lambda: worker.lines("job_skipped") + other.lines("job_skipped"))
+    started = [line["job_id"] for each in (worker, other) for line in each.lines("job_started")]
+    assert sorted(started) == sorted([raced, *others])  # each of them once
+    assert all(each.lines("job_started") or each.lines("job_skipped") for each in (worker, other))
+    record = queue.jobs.read(raced)
+    assert record.attempts == 1
+    assert record.result is not None
+    assert file_sha256(queue.jobs.store.cohort_dir(raced) / COHORT) == record.result.sha256
+    assert products(queue) == {raced, *others}
+
+
 def test_a_training_whose_process_is_killed_goes_on_from_its_checkpoint(queue: JobQueue, tmp_path: Path) -> None:
     dataset = publish_dataset(queue.jobs.store)
     training = TINY_TRAINING.model_copy(update={"max_steps": 600})
@@ -229,6 +260,44 @@ def test_a_training_whose_process_is_killed_goes_on_from_its_checkpoint(queue: J
     assert queue.jobs.read(record.id).attempts == 2
     assert queue.jobs.store.model(record.id).n_steps == 600
     until(lambda: not list((queue.jobs.store.root / "work").iterdir()))  # swept after the record was written
+
+
+def trained_beyond(queue: JobQueue, job_id: str, step: int) -> bool:
+    """Whether the job shows a later optimiser step."""
+    return training_step(queue, job_id) > step
+
+
+def test_a_training_that_is_told_to_end_loses_no_step_and_goes_on_in_the_next_worker(
+    queue: JobQueue, tmp_path: Path
+) -> None:
+    dataset = publish_dataset(queue.jobs.store)
+    training = TINY_TRAINING.model_copy(update={"max_steps": 600})
+    request = TrainRequest(dataset_id=dataset.id, name="tiny", training=training, network=TINY_NETWORK)
+    records = [JobRecord(id=new_id(), created_at=now(), request=request) for _ in range(2)]
+    for record in records:
+        queue.submit(record)
+    job_id = records[0].id
+    settings = queue.settings.model_copy(update={"checkpoint_every_seconds": 3600})
+    for attempt in (1, 2):
+        before = training_step(queue, job_id)
+        worker = Worker(settings, "train", tmp_path / f"worker-{attempt}.log")
+        with killed_at_the_end(worker.process):
+            until(partial(trained_beyond, queue, job_id, before + 40))
+            begin = time.monotonic()
+            worker.process.terminate()
+            assert worker.process.wait(10) == 0
+            assert time.monotonic() - begin < 2
+        assert worker.lines("job_interrupted")
+        assert [queue.jobs.read(record.id).status for record in records] == ["queued", "queued"]
+        assert queue.status(queue.jobs.read(job_id)).queue_position == 0
+        assert Job.fetch(job_id, queue.redis, "json").retries_left == queue.settings.max_attempts - 1
+        with safe_open(queue.jobs.store.work_dir(job_id) / CHECKPOINT, framework="np") as file:
+            kept = json.loads(file.metadata()["progress"])["step"]
+        assert kept >= training_step(queue, job_id) > before + 40
+    last = Worker(settings, "train", tmp_path / "last.log")
+    with killed_at_the_end(last.process):
+        until(has(queue, job_id, "succeeded"), seconds=120)
+    assert queue.jobs.store.model(job_id).n_steps == 600
 
 
 def products(queue: JobQueue) -> set[str]:
@@ -289,11 +358,12 @@ def test_a_cohort_is_evaluated_by_another_worker_can_be_cancelled_in_each_phase_
 
 def test_a_crash_at_the_handover_loses_nothing_and_enqueues_once(queue: JobQueue, worker: Worker) -> None:
     job_id = submit(queue, 30, evaluate=True)
-    until(lambda: queue.redis.llen("rq:queue:evaluate") == 1)
-    queue.redis.delete("rq:queue:evaluate", f"rq:job:{job_id}-evaluation")  # as if it had died before
+    evaluations = "rq:queue:" + queue_name("evaluate", installation_id(queue.jobs.store.root))
+    until(lambda: queue.redis.llen(evaluations) == 1)
+    queue.redis.delete(evaluations, f"rq:job:{job_id}-evaluation")  # as if it had died before
     for _ in range(2):
         queue.reconcile()
-    assert queue.redis.lrange("rq:queue:evaluate", 0, -1) == [f"{job_id}-evaluation".encode()]
+    assert queue.redis.lrange(evaluations, 0, -1) == [f"{job_id}-evaluation".encode()]
     assert queue.jobs.read(job_id).status == "running"
 
 

@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
+from model.spec.errors import Interrupted
 from service.contracts import live
 from service.contracts.ids import new_id
 from service.contracts.job_store import JobStore
@@ -129,6 +130,20 @@ def test_without_redis_the_record_says_that_the_job_shall_stop(
 def test_a_job_that_was_given_up_elsewhere_stops(cut_off: JobLink, jobs: JobStore, job_id: str, clock: Clock) -> None:
     jobs.transition(job_id, lambda record: record.model_copy(update={"status": "failed"}))
     assert cut_off.cancelled()
+
+
+def test_the_end_of_the_process_is_heard_at_once_but_a_cancel_goes_first(
+    job_id: str, redis: Redis, jobs: JobStore, clock: Clock
+) -> None:
+    ending = False
+    link = JobLink(job_id, redis=redis, jobs=jobs, clock=clock, interrupted=lambda: ending)
+    assert not link.cancelled()
+    ending = True
+    with pytest.raises(Interrupted):
+        link.cancelled()
+    live.request_cancel(redis, job_id)
+    clock.now += 0.1
+    assert link.cancelled()
 
 
 def test_closing_forgets_progress_and_wish(link: JobLink, redis: Redis, job_id: str) -> None:

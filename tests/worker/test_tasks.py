@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,9 +29,10 @@ from tests.worker.conftest import submit
 from tests.worker.tables import FAST_SAMPLER, TINY_NETWORK, TINY_TRAINING
 from worker import outcomes
 from worker.generate import run_generate
+from worker.interruption import INTERRUPTION
 from worker.outcomes import SPENT, OutOfTime
 from worker.progress import JobLink
-from worker.tasks import HANDED_OVER, UNRECORDED, execute
+from worker.tasks import HANDED_OVER, INTERRUPTED, UNRECORDED, execute
 from worker.workshop import Workshop, open_workshop
 
 
@@ -94,6 +96,44 @@ def test_a_cohort_of_ours_is_evaluated_against_its_dataset(
     job_id = submit(shop, EvaluateRequest(dataset_id=dataset.id, job_id=cohort, metrics=("total_variation",)))
     assert execute(job_id, shop) == "succeeded"
     assert {"report.json", "report.html", "record.json"} == {f.name for f in shop.store.report_dir(job_id).iterdir()}
+
+
+def test_an_interrupted_job_says_nothing_in_its_record_and_a_training_keeps_its_state(
+    shop: Workshop, dataset: DatasetRecord, orphan: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(INTERRUPTION, "is_due", lambda *, loses_work: True)
+    request = TrainRequest(dataset_id=dataset.id, name="mine", training=TINY_TRAINING, network=TINY_NETWORK)
+    for wanted in (request, small_cohort(orphan)):
+        job_id = submit(shop, wanted)
+        assert execute(job_id, shop) == INTERRUPTED
+        assert shop.jobs.read(job_id).status == "running"  # the parent says the rest
+    assert list((shop.store.root / "staging").iterdir()) == []
+    monkeypatch.undo()
+    shop.jobs.transition(job_id, outcomes.lost("making", requeued=True, stopped=False))
+    assert execute(job_id, shop) == "succeeded"
+
+
+def test_a_job_that_does_not_look_up_is_cancelled_all_the_same_and_its_process_replaced(
+    shop: Workshop, orphan: ModelRecord, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deaf(*_: object, **__: object) -> None:
+        while True:
+            sum(range(1000))
+
+    monkeypatch.setattr("worker.tasks.run_generate", deaf)
+    job_id = submit(shop, small_cohort(orphan))
+
+    def cancel() -> None:
+        shop.jobs.transition(job_id, lambda record: record.model_copy(update={"status": "cancelling"}))
+        live.request_cancel(redis, job_id)
+
+    timer = threading.Timer(0.5, cancel)
+    timer.start()
+    begin = time.monotonic()
+    assert execute(job_id, shop) == SPENT
+    assert time.monotonic() - begin < 0.5 + 2
+    assert shop.jobs.read(job_id).status == "cancelled"
+    assert leftovers(shop) == []
 
 
 def test_a_job_that_has_ended_is_not_done_again(shop: Workshop, orphan: ModelRecord) -> None:

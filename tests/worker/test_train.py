@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from structlog.testing import capture_logs
 
 from model.data.arrange import arrange
 from model.data.split import split
 from model.spec.errors import Cancelled, DataError
+from model.training import CHECKPOINT
 from service.contracts.records import ModelRecord
 from service.contracts.storage import RECORD, file_sha256
 from tests.worker.conftest import CPU, ignore_progress, never
@@ -74,6 +76,27 @@ def test_a_training_that_was_interrupted_goes_on_and_ends_the_same(trained_folde
     assert interrupted == list(range(1, 13))
     assert steps[12] == 13
     mine, whole = (load_file(folder / "weights.safetensors") for folder in (tmp_path / "finished", trained_folder))
+    assert all(np.array_equal(mine[name], whole[name]) for name in whole)
+
+
+def test_a_damaged_checkpoint_costs_the_work_and_not_the_job(trained_folder: Path, tmp_path: Path) -> None:
+    workdir, destination = tmp_path / "work", tmp_path / "model"
+    workdir.mkdir()
+    destination.mkdir()
+    (workdir / CHECKPOINT).write_bytes(b"damaged")
+    with capture_logs() as lines:
+        train_model(
+            write_table(tmp_path / "table.parquet"),
+            SCHEMA,
+            recipe=Recipe(name="tiny", training=TINY_TRAINING, network=TINY_NETWORK),
+            destination=destination,
+            compute=CPU,
+            workdir=workdir,
+            progress=ignore_progress,
+            cancelled=never,
+        )
+    assert [line["event"] for line in lines] == ["checkpoint_thrown_away"]
+    mine, whole = (load_file(folder / "weights.safetensors") for folder in (destination, trained_folder))
     assert all(np.array_equal(mine[name], whole[name]) for name in whole)
 
 

@@ -6,11 +6,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from service.api.deps import CallerDep, ServicesDep, multipart_only
+from service.api.idempotency import OnceDep, created, form_fingerprint
 from service.api.ingest import ingest
 from service.api.openapi import file_form
 from service.api.paging import Cursor, Limit, Page, after, link_next, take
 from service.api.submissions import delete_dataset
 from service.api.uploads import receive_upload
+from service.contracts.idempotency import Answer
 from service.contracts.records import DatasetRecord
 
 FORM = file_form(
@@ -24,15 +26,22 @@ FORM = file_form(
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
 
-@router.post("", status_code=201, dependencies=[Depends(multipart_only)], openapi_extra=FORM)
-async def upload(request: Request, response: Response, services: ServicesDep, caller: CallerDep) -> DatasetRecord:
+@router.post(
+    "", status_code=201, response_model=DatasetRecord, dependencies=[Depends(multipart_only)], openapi_extra=FORM
+)
+async def upload(request: Request, services: ServicesDep, caller: CallerDep, once: OnceDep) -> Response:
     """Store a table of real stays, with the schema given or inferred. Only counts come back."""
     with services.store.staging("dataset") as folder:
         form = await receive_upload(request, folder / "upload", fields=("schema", "name"))
-        async with services.ingesting:
-            record = await run_in_threadpool(ingest, form, folder, services=services, caller=caller)
-    response.headers["Location"] = f"/datasets/{record.id}"
-    return record
+
+        async def make(dataset_id: str, _is_resumed: bool) -> Answer:
+            async with services.ingesting:
+                record = await run_in_threadpool(
+                    ingest, form, folder, dataset_id=dataset_id, services=services, caller=caller
+                )
+            return created(f"/datasets/{record.id}", record)
+
+        return await once("datasets", form_fingerprint(request, form), make)
 
 
 @router.get("")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
 from service.api.bodies import FORM, JSON, json_body, media_type
-from service.api.deps import CallerDep, Services, ServicesDep, json_only
+from service.api.deps import Caller, CallerDep, Services, ServicesDep, json_only
 from service.api.errors import BadFields, FieldError
+from service.api.events import job_events, resume_point
 from service.api.gate import OVERRIDE_HEADER
+from service.api.idempotency import Once, OnceDep, json_fingerprint
+from service.api.middleware import is_head
 from service.api.openapi import file_form, with_json
 from service.api.paging import Cursor, Limit, Page, after, link_next, take
 from service.api.results import cohort_download, job_report, wanted_report
@@ -20,6 +27,7 @@ from service.api.submissions import delete_job, submit
 from service.api.tables import submit_table
 from service.api.views import JobView, job_view
 from service.api.waiting import preferred_wait, wait_for_end
+from service.contracts.idempotency import Answer
 from service.contracts.jobs import (
     EvaluateRequest,
     GenerateRequest,
@@ -28,9 +36,13 @@ from service.contracts.jobs import (
     JobState,
     TrainRequest,
 )
+from service.contracts.jobs import Request as Wanted
+from service.jobs import LiveStatus
 
 POLL_AFTER_SECONDS = "1"
 WAITED: dict[int | str, dict[str, Any]] = {200: {"description": "The job has ended within `Prefer: wait=N` seconds."}}
+
+NOTHING_MORE: dict[int | str, dict[str, Any]] = {204: {"description": "You have all events of a job that has ended."}}
 
 EVALUATE_BODY = with_json(
     EvaluateRequest,
@@ -42,6 +54,7 @@ EVALUATE_BODY = with_json(
             "metrics": "a JSON list, or names separated by commas; absent: all",
             "detail": "quick or full",
             "seed": "a whole number",
+            "webhook": "a URL that is told of the job's end",
         },
         required=("dataset_id",),
     ),
@@ -55,38 +68,35 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 json_alone = [Depends(json_only)]
 
 
-@router.post("/train", status_code=202, dependencies=json_alone, responses=WAITED)
+@router.post("/train", status_code=202, response_model=JobView, dependencies=json_alone, responses=WAITED)
 async def train(
-    body: TrainRequest, request: Request, response: Response, services: ServicesDep, caller: CallerDep
-) -> JobView:
+    body: TrainRequest, request: Request, services: ServicesDep, caller: CallerDep, once: OnceDep
+) -> Response:
     """Train a model on a dataset."""
-    job = await run_in_threadpool(submit, body, services=services, caller=caller)
-    return await _accepted(job, request, response, services)
+    return await _submitted(body, request, services, caller=caller, once=once)
 
 
-@router.post("/generate", status_code=202, dependencies=json_alone, responses=WAITED)
+@router.post("/generate", status_code=202, response_model=JobView, dependencies=json_alone, responses=WAITED)
 async def generate(
-    body: GenerateRequest, request: Request, response: Response, services: ServicesDep, caller: CallerDep
-) -> JobView:
+    body: GenerateRequest, request: Request, services: ServicesDep, caller: CallerDep, once: OnceDep
+) -> Response:
     """Draw a cohort of synthetic stays from a model, with the label ratios that you ask for.
 
     The cohort is there once the privacy gate has judged it; `result.privacy` says how.
     """
-    job = await run_in_threadpool(submit, body, services=services, caller=caller)
-    return await _accepted(job, request, response, services)
+    return await _submitted(body, request, services, caller=caller, once=once)
 
 
-@router.post("/evaluate", status_code=202, openapi_extra=EVALUATE_BODY, responses=WAITED)
-async def evaluate(request: Request, response: Response, services: ServicesDep, caller: CallerDep) -> JobView:
+@router.post("/evaluate", status_code=202, response_model=JobView, openapi_extra=EVALUATE_BODY, responses=WAITED)
+async def evaluate(request: Request, services: ServicesDep, caller: CallerDep, once: OnceDep) -> Response:
     """Compare synthetic stays with a dataset: the cohort of a generate job (JSON), or any table (a form)."""
     if media_type(request, JSON, FORM) == FORM:
-        job = await submit_table(request, services=services, caller=caller)
-    else:
-        body = await json_body(request, EvaluateRequest)
-        if body.table is not None:
-            raise BadFields([FieldError(pointer="/table", message=f"a table comes as a file, in {FORM}")])
-        job = await run_in_threadpool(submit, body, services=services, caller=caller)
-    return await _accepted(job, request, response, services)
+        answer = partial(_accepted, request=request, services=services)
+        return await submit_table(request, services=services, caller=caller, once=once, answer=answer)
+    body = await json_body(request, EvaluateRequest)
+    if body.table is not None:
+        raise BadFields([FieldError(pointer="/table", message=f"a table comes as a file, in {FORM}")])
+    return await _submitted(body, request, services, caller=caller, once=once)
 
 
 @router.get("")
@@ -106,7 +116,7 @@ def list_jobs(
     found, next_cursor = take(wanted, limit)
     link_next(request, response, next_cursor)
     statuses = services.queue.statuses(found)
-    views = [job_view(job, live, services.jobs.overrides(job.id)) for job, live in zip(found, statuses, strict=True)]
+    views = [_view(job, live, services) for job, live in zip(found, statuses, strict=True)]
     return Page(items=views, next_cursor=next_cursor)
 
 
@@ -116,7 +126,7 @@ def get_job(job_id: str, response: Response, services: ServicesDep) -> JobView:
     job = services.jobs.read(job_id)
     if not job.is_terminal:
         response.headers["Retry-After"] = POLL_AFTER_SECONDS
-    return _view(job, services)
+    return _now(job, services)
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses={200: {"description": "It is cancelled."}})
@@ -125,7 +135,21 @@ def cancel(job_id: str, response: Response, services: ServicesDep) -> JobView:
     was_cancelled = services.jobs.read(job_id).status == "cancelled"
     job = services.queue.cancel(job_id)
     response.status_code = 200 if was_cancelled else 202
-    return _view(job, services)
+    return _now(job, services)
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse, responses=NOTHING_MORE)
+async def events(
+    job_id: str, request: Request, services: ServicesDep, last: Annotated[str, Depends(resume_point)]
+) -> AsyncIterator[ServerSentEvent]:
+    """What happens to the job, until it ends: server-sent events `state` and `progress`, both with JSON.
+
+    `Last-Event-ID` goes on where another connection broke off; no change of the state is missed.
+    """
+    if not is_head(request.scope):
+        async with aclosing(job_events(job_id, services.watch, last=last)) as news:
+            async for event in news:
+                yield event
 
 
 @router.delete("/{job_id}", status_code=204)
@@ -159,19 +183,33 @@ def get_report_html(job_id: str, services: ServicesDep) -> Response:
     return job_report(services.jobs.read(job_id), services, wanted="html")
 
 
-async def _accepted(job: JobRecord, request: Request, response: Response, services: Services) -> JobView:
+async def _submitted(body: Wanted, request: Request, services: Services, *, caller: Caller, once: Once) -> Response:
+    """Submit what has been asked for in JSON, and answer; or answer as before, if it comes with the same key again."""
+
+    async def make(job_id: str, _is_resumed: bool) -> Answer:
+        job = await run_in_threadpool(submit, body, job_id, services=services, caller=caller)
+        return await _accepted(job, request, services)
+
+    return await once("jobs", await json_fingerprint(request), make)
+
+
+async def _accepted(job: JobRecord, request: Request, services: Services) -> Answer:
     """202 with the queued job; or 200 with the finished one, if the client waits and it ends in time."""
-    response.headers["Location"] = f"/jobs/{job.id}"
     job = await wait_for_end(job, seconds=preferred_wait(request), services=services)
+    view = await run_in_threadpool(_now, job, services)
+    here = {"Location": f"/jobs/{job.id}"}
     if job.is_terminal:
-        response.status_code = 200
-    else:
-        response.headers["Retry-After"] = POLL_AFTER_SECONDS
-    return await run_in_threadpool(_view, job, services)
+        return Answer(status=200, headers=here, body=view.model_dump_json())
+    return Answer(status=202, headers=here | {"Retry-After": POLL_AFTER_SECONDS}, body=view.model_dump_json())
 
 
-def _view(job: JobRecord, services: Services) -> JobView:
-    return job_view(job, services.queue.status(job), services.jobs.overrides(job.id))
+def _now(job: JobRecord, services: Services) -> JobView:
+    return _view(job, services.queue.status(job), services)
+
+
+def _view(job: JobRecord, live: LiveStatus, services: Services) -> JobView:
+    delivery = None if job.request.webhook is None else services.outbox.delivery(job.id)
+    return job_view(job, live, overrides=services.jobs.overrides(job.id), delivery=delivery)
 
 
 def _matches(job: JobRecord, *, status: JobState | None, kind: JobKind | None, created_after: datetime | None) -> bool:

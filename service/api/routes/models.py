@@ -7,11 +7,13 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api.archives import archive_download, import_archive
 from service.api.deps import CallerDep, ServicesDep, multipart_only
+from service.api.idempotency import OnceDep, created, form_fingerprint
 from service.api.openapi import file_form
 from service.api.paging import Cursor, Limit, Page, after, link_next, take
 from service.api.results import model_report, wanted_report
 from service.api.submissions import delete_model
 from service.api.uploads import receive_upload
+from service.contracts.idempotency import Answer
 from service.contracts.records import ModelRecord
 
 FORM = file_form("the zip of GET /models/{id}/archive", fields={})
@@ -19,14 +21,21 @@ FORM = file_form("the zip of GET /models/{id}/archive", fields={})
 router = APIRouter(prefix="/models", tags=["models"])
 
 
-@router.post("", status_code=201, dependencies=[Depends(multipart_only)], openapi_extra=FORM)
-async def import_model(request: Request, response: Response, services: ServicesDep, caller: CallerDep) -> ModelRecord:
+@router.post(
+    "", status_code=201, response_model=ModelRecord, dependencies=[Depends(multipart_only)], openapi_extra=FORM
+)
+async def import_model(request: Request, services: ServicesDep, caller: CallerDep, once: OnceDep) -> Response:
     """Take in a model that another installation has exported. It keeps its id."""
     with services.store.staging("import") as folder:
         form = await receive_upload(request, folder / "archive.zip")
-        record = await run_in_threadpool(import_archive, form.path, folder, services=services, caller=caller)
-    response.headers["Location"] = f"/models/{record.id}"
-    return record
+
+        async def make(_model_id: str, is_resumed: bool) -> Answer:
+            record = await run_in_threadpool(
+                import_archive, form.path, folder, services=services, caller=caller, is_resumed=is_resumed
+            )
+            return created(f"/models/{record.id}", record)
+
+        return await once("models", form_fingerprint(request, form), make)
 
 
 @router.get("")

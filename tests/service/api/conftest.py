@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import shutil
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from fastapi import FastAPI
 from redis import Redis
 
 from service.api.app import create_app
+from service.contracts.idempotency import KeyStore
 from service.contracts.logs import configure_logs
 from service.contracts.settings import Settings
 from service.contracts.storage import KINDS, ArtifactStore
@@ -64,6 +66,8 @@ def settings(gateway: Gateway) -> Settings:
     for kind in KINDS:
         for thing_id in store.ids(kind):
             store.remove(kind, thing_id)
+    for folder in KeyStore(gateway.settings.data_dir).root.iterdir():
+        shutil.rmtree(folder)
     return gateway.settings
 
 

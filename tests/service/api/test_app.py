@@ -20,6 +20,8 @@ import pytest
 from redis import Redis
 
 from service.api.app import create_app
+from service.contracts.installation import installation_id
+from service.contracts.jobs import queue_name
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from tests.service.api.conftest import serving
@@ -87,11 +89,11 @@ def test_alive(client: httpx.Client) -> None:
     assert client.get("/livez").json() == {"status": "alive"}
 
 
-def test_ready_when_a_worker_lives(client: httpx.Client, redis: Redis) -> None:
+def test_ready_when_a_worker_lives(client: httpx.Client, redis: Redis, store: ArtifactStore) -> None:
     missing = client.get("/readyz")
     assert missing.status_code == 503
     assert [error["pointer"] for error in missing.json()["errors"]] == ["worker"]
-    redis.sadd("rq:workers:generate", "rq:worker:one")
+    redis.sadd(f"rq:workers:{queue_name('generate', installation_id(store.root))}", "rq:worker:one")
     redis.hset("rq:worker:one", "birth", "now")
     ready = client.get("/readyz")
     assert ready.status_code == 200
@@ -121,7 +123,7 @@ def test_jobs_that_redis_lost_come_back_when_the_gateway_starts(
     with serving(create_app(settings, redis_url=valkey_url)) as client:
         job_id = client.post("/jobs/generate", json={"model_id": "model-1", "n_stays": 1}).json()["id"]
         redis.flushall()
-    assert redis.lrange("rq:queue:generate", 0, -1) == []
+    assert redis.keys("rq:queue:*") == []
     with serving(create_app(settings, redis_url=valkey_url)) as client:
         for _ in range(100):
             if client.get(f"/jobs/{job_id}").json()["queue_position"] == 0:

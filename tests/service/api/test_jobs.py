@@ -42,10 +42,11 @@ def test_a_submitted_job_is_accepted(client: httpx.Client, jobs: JobStore) -> No
     assert (job["kind"], job["status"], job["model_id"], job["attempts"]) == ("generate", "queued", "model-1", 0)
     assert job["queue_position"] == 0
     assert job["request"]["label_ratios"] == {"death": {"0": 0.3, "1": 0.7}}
-    assert job["links"] == {"self": here, "cancel": f"{here}/cancel", "cohort": None, "report": None, "model": None}
+    links = {"self": here, "cancel": f"{here}/cancel", "events": f"{here}/events"}
+    assert job["links"] == links | {"cohort": None, "report": None, "model": None}
     assert set(job) == {
         *("id", "kind", "status", "created_at", "started_at", "finished_at", "progress", "request", "model_id"),
-        *("attempts", "queue_position", "result", "error", "privacy_overrides", "expires_at", "links"),
+        *("attempts", "queue_position", "result", "error", "privacy_overrides", "expires_at", "webhook", "links"),
     }
     assert client.get(here).json() == job
     assert jobs.read(job["id"]).request_id == response.headers["x-request-id"]
@@ -90,7 +91,7 @@ def test_a_finished_job_says_where_its_results_are(client: httpx.Client, store: 
     assert job["result"]["n_stays"] == 2
     assert "retry-after" not in response.headers
     links = {"self": here, "cancel": None, "cohort": f"{here}/cohort", "report": f"{here}/report"}
-    assert job["links"] == links | {"model": "/models/model-1"}
+    assert job["links"] == links | {"events": f"{here}/events", "model": "/models/model-1"}
     assert all(client.get(path).is_success for path in job["links"].values() if path)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from service.api.app import create_app
 from service.api.archives import archive_download
 from service.api.deps import Services
 from service.api.downloads import Download
@@ -156,7 +157,7 @@ def test_a_damaged_archive_is_refused(client: httpx.Client, store: ArtifactStore
 
 def test_an_archive_that_is_being_sent_is_not_swept(store: ArtifactStore, jobs: JobStore, queue: JobQueue) -> None:
     add_model(store)
-    services = Services(settings=queue.settings, store=store, jobs=jobs, queue=queue)
+    services: Services = create_app(queue.settings, redis_url="redis://127.0.0.1:1").state.services
     response = archive_download("model-1", services)
     assert isinstance(response, Download)
     assert response.cleanup is not None

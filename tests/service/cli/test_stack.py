@@ -50,6 +50,16 @@ def test_a_child_reads_the_settings_that_its_parent_has(tmp_path: Path, monkeypa
     assert Settings() == settings
 
 
+def test_there_are_as_many_workers_of_each_kind_as_the_settings_say(tmp_path: Path, settings: Settings) -> None:
+    settings = settings.model_copy(update={"generate_workers": 3})
+    children = {child.name: child for child in stack.children_of(settings, tmp_path)}
+    assert list(children) == [
+        "gateway", "worker-train", "worker-generate", "worker-generate-2", "worker-generate-3", "worker-evaluate"
+    ]  # fmt: skip
+    assert children["worker-generate"].argv == children["worker-generate-3"].argv
+    assert len({child.log for child in children.values()}) == 6
+
+
 def test_a_child_that_ended_is_started_again_later_and_later() -> None:
     notices: list[str] = []
     child = Child("sleeper", (sys.executable, "-c", "raise SystemExit(3)"))

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 
 import pytest
 
 from service.contracts.errors import IllegalTransition, NotFound
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import TERMINAL, TRANSITIONS, JobRecord, JobState
+from service.contracts.jobs import MAX_CHANGES, TERMINAL, TRANSITIONS, JobRecord, JobState
 from service.contracts.storage import ArtifactStore
 from tests.service.making import add_job
 
@@ -125,3 +126,57 @@ def test_only_a_job_that_has_ended_can_be_removed(store: ArtifactStore, jobs: Jo
     jobs.remove("job-1")
     with pytest.raises(NotFound):
         jobs.remove("job-1")
+
+
+def test_every_change_of_the_state_is_noted(store: ArtifactStore, jobs: JobStore) -> None:
+    add_job(store, "job-1")
+    for status in ("running", "running", "queued", "running", "cancelling", "cancelled"):
+        become(jobs, "job-1", status)
+    states = jobs.read("job-1").states
+    assert [state.status for state in states] == ["queued", "running", "queued", "running", "cancelling", "cancelled"]
+    assert [state.number for state in states] == [1, 2, 3, 4, 5, 6]
+    assert list(states) == sorted(states, key=lambda state: state.at)
+
+
+def test_of_very_many_changes_the_last_are_kept_under_their_numbers(store: ArtifactStore, jobs: JobStore) -> None:
+    add_job(store, "job-1")
+    for _ in range(MAX_CHANGES):
+        become(jobs, "job-1", "running")
+        become(jobs, "job-1", "queued")
+    record = jobs.read("job-1")
+    assert len(record.changes) == MAX_CHANGES
+    assert record.states[-1].number == 2 * MAX_CHANGES + 1
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
+def test_a_job_expires_so_long_after_its_end(store: ArtifactStore, status: JobState) -> None:
+    jobs = JobStore(store, retention_seconds=100)
+    add_job(store, "job-1")
+    assert become(jobs, "job-1", "running").expires_at is None
+    ended = datetime(2026, 1, 1, tzinfo=UTC)
+    jobs.transition("job-1", lambda job: job.model_copy(update={"status": status, "finished_at": ended}))
+    expires_at = jobs.read("job-1").expires_at
+    assert expires_at == ended + timedelta(seconds=100)
+    assert jobs.expired(expires_at) == []  # not known to have ended yet
+    assert list(jobs.active()) == []
+    assert jobs.expired(expires_at - timedelta(seconds=1)) == []
+    assert jobs.expired(expires_at) == ["job-1"]
+    jobs.remove("job-1")
+    assert jobs.expired(expires_at) == []
+
+
+def test_without_retention_jobs_stay(store: ArtifactStore, jobs: JobStore) -> None:
+    add_job(store, "job-1")
+    assert become(jobs, "job-1", "cancelled").expires_at is None
+    assert list(jobs.active()) == []
+    assert jobs.expired(datetime.max.replace(tzinfo=UTC)) == []
+
+
+def test_what_somebody_else_has_removed_is_forgotten(store: ArtifactStore) -> None:
+    jobs = JobStore(store, retention_seconds=1)
+    add_job(store, "job-1")
+    become(jobs, "job-1", "cancelled")
+    assert list(jobs.active()) == []
+    store.remove("jobs", "job-1")
+    assert list(jobs.active()) == []
+    assert jobs.expired(datetime.max.replace(tzinfo=UTC)) == []

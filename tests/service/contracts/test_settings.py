@@ -95,3 +95,18 @@ def test_a_threshold_that_cannot_be_is_refused_by_name(monkeypatch: pytest.Monke
     with pytest.raises(ValidationError) as caught:
         Settings()
     assert explain(caught.value).startswith(f"{name}: ")
+
+
+def test_webhooks_need_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().allowed_webhook_hosts == frozenset()
+    monkeypatch.setenv("CDMT_WEBHOOK_HOSTS", " Hooks.example.org, 127.0.0.1:9000,")
+    with pytest.raises(ValidationError, match="CDMT_WEBHOOK_SECRET_FILE"):
+        Settings()
+    monkeypatch.setenv("CDMT_WEBHOOK_SECRET_FILE", "/run/secrets/webhook")
+    assert Settings().allowed_webhook_hosts == {"hooks.example.org", "127.0.0.1:9000"}
+
+
+def test_jobs_are_kept_for_a_month_unless_somebody_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().retention_seconds == 30 * 24 * 3600
+    monkeypatch.setenv("CDMT_RETENTION_SECONDS", "0")
+    assert Settings().retention_seconds == 0

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import httpx
+import pytest
+from redis import Redis
+
+from service.api.app import create_app
+from service.api.deps import Services
+from service.api.retention import sweep_expired
+from service.contracts.job_store import JobStore
+from service.contracts.jobs import EvaluateRequest, JobRecord, now
+from service.contracts.settings import Settings
+from service.contracts.storage import ArtifactStore
+from tests.service.api.conftest import serving
+from tests.service.api.test_bad_input import wait_until
+from tests.service.making import add_job, add_model, finish_generate
+
+AT_ONCE = 1e-6
+
+
+class Swept(NamedTuple):
+    client: httpx.Client
+    services: Services
+
+
+@pytest.fixture
+def swept(settings: Settings, valkey_url: str, redis: Redis) -> Iterator[Swept]:
+    """A gateway whose sweeper is asleep."""
+    app = create_app(settings, redis_url=valkey_url)
+    with serving(app) as client:
+        yield Swept(client, app.state.services)
+
+
+def sweep(services: Services) -> int:
+    list(services.jobs.active())  # as the reconciler does, which comes first
+    return sweep_expired(services)
+
+
+def test_what_has_expired_goes_with_all_that_it_made(swept: Swept, store: ArtifactStore) -> None:
+    add_model(store)
+    for job_id in ("expired", "kept", "running"):
+        add_job(store, job_id)
+    finish_generate(store, "expired", retention_seconds=AT_ONCE)
+    finish_generate(store, "kept", retention_seconds=3600)
+    shown = swept.client.get("/jobs/kept").json()
+    assert shown["expires_at"] > shown["finished_at"]
+    assert sweep(swept.services) == 1
+    assert swept.client.get("/jobs/expired").status_code == 404
+    assert swept.client.get("/jobs/expired/cohort").status_code == 404
+    assert not store.exists("cohorts", "expired")
+    assert not store.exists("reports", "expired")
+    assert store.exists("cohorts", "kept")
+    assert store.ids("jobs") == ["running", "kept"]
+    assert store.exists("models", "model-1")
+    assert sweep(swept.services) == 0
+    assert list(store.staging_root.iterdir()) == []
+
+
+def test_what_an_unfinished_job_needs_is_kept_until_that_has_ended(swept: Swept, store: ArtifactStore) -> None:
+    add_job(store, "cohort")
+    finish_generate(store, "cohort", retention_seconds=AT_ONCE)
+    jobs = JobStore(store)
+    request = EvaluateRequest(dataset_id="data-1", job_id="cohort")
+    jobs.create(JobRecord(id="comparison", created_at=now(), request=request))
+    assert sweep(swept.services) == 0
+    assert swept.client.get("/jobs/cohort/cohort").is_success
+    jobs.transition("comparison", lambda job: job.model_copy(update={"status": "cancelled"}))
+    assert sweep(swept.services) == 1
+    assert store.ids("jobs") == ["comparison"]
+
+
+def test_more_than_a_batch_and_one_that_is_gone_and_one_that_cannot_go(
+    swept: Swept, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = JobStore(store, retention_seconds=AT_ONCE)
+    for n in range(45):
+        add_job(store, f"job-{n:02}")
+        jobs.transition(f"job-{n:02}", lambda job: job.model_copy(update={"status": "cancelled"}))
+    list(swept.services.jobs.active())
+    store.remove("jobs", "job-07")
+    remove = ArtifactStore.remove
+
+    def refusing(self: ArtifactStore, kind: str, thing_id: str) -> None:
+        if thing_id == "job-30":
+            raise OSError(13, "Permission denied")
+        remove(self, kind, thing_id)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ArtifactStore, "remove", refusing)
+        assert sweep_expired(swept.services) == 43
+    assert store.ids("jobs") == ["job-30"]
+    assert sweep(swept.services) == 1
+
+
+def test_the_gateway_sweeps_by_itself(settings: Settings, store: ArtifactStore, valkey_url: str, redis: Redis) -> None:
+    often = settings.model_copy(update={"reconcile_every_seconds": 0.1, "retention_seconds": 1})
+    add_model(store)
+    with serving(create_app(often, redis_url=valkey_url)) as client:
+        job_id = client.post("/jobs/generate", json={"model_id": "model-1", "n_stays": 1}).json()["id"]
+        cancelled = client.post(f"/jobs/{job_id}/cancel").json()
+        assert cancelled["expires_at"] is not None
+        wait_until(lambda: client.get(f"/jobs/{job_id}").status_code == 404)
+    assert redis.keys(f"*{job_id}*") == []
