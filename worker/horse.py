@@ -234,7 +234,7 @@ def _perform(errand: Errand, worker: LeasedWorker) -> object:
     try:
         job = Job.fetch(errand.job_id, connection=connection, serializer=SERIALIZER)
         execution = Execution.fetch(errand.execution_id, errand.job_id, connection=connection)
-    except (NoSuchJobError, ValueError) as error:  # ValueError is RQ's word for an execution that is gone
+    except (NoSuchJobError, KeyError, ValueError) as error:  # RQ's words for an execution that is gone, or half gone
         log.info("job_gone", job_id=errand.job_id, error=type(error).__name__)
         return None
     queue = Queue(errand.queue_name, connection=connection, serializer=SERIALIZER)

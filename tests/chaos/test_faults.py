@@ -13,11 +13,15 @@ from tests.chaos.faults import FAULTS
 from tests.chaos.rounds import Round
 
 ROUND_SECONDS = 300
+QUICK = ("horse", "worker", "gateway", "valkey-1s", "disk-full", "race")
+"""The faults that `make test` injects, once; the others take a minute or more each and are left to `make chaos`."""
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(ROUND_SECONDS * max(1, ROUNDS))]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault", [pytest.param(fault, marks=() if fault in QUICK else pytest.mark.chaos) for fault in FAULTS]
+)
 def test_jobs_survive(fault: str, client: Client, truth: dict[str, str], log_folder: Path) -> None:
     for number in range(ROUNDS):
         seed = SEED + number
