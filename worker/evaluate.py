@@ -170,7 +170,12 @@ def _synthetic(
     record: JobRecord, request: EvaluateRequest, dataset: DatasetRecord, store: ArtifactStore
 ) -> tuple[Stays, Subject]:
     """The synthetic stays (of a cohort of ours the first EVALUATED_STAYS), and what is known of them."""
-    provenance: dict[str, JsonValue] = {"dataset_id": dataset.id, "software_version": software_version()}
+    provenance: dict[str, JsonValue] = {
+        "dataset_id": dataset.id,
+        "dataset_sha256": dataset.sha256,
+        "seed": request.seed,
+        "software_version": software_version(),
+    }
     if request.holdout_dataset_id is not None:
         provenance["holdout_dataset_id"] = request.holdout_dataset_id
     if request.job_id is not None:

@@ -46,6 +46,7 @@ def report_on_model(
     sides: Split,
     *,
     name: str,
+    data_sha256: str,
     options: EvaluationOptions,
     n_stays: int | None = None,
     progress: Progress,
@@ -71,6 +72,7 @@ def report_on_model(
     balanced = _balanced_utility(
         model, sides, reference, n_stays=n_stays, seed=seed, progress=progress, cancelled=cancelled
     )
+    provenance = {**_provenance(model), "dataset_sha256": data_sha256}
     notes = tuple(_note(figure, value) for figure, value in balanced.items())
     asked = count_labels(labels, model.schema)
     report = report_on_table(
@@ -78,9 +80,7 @@ def report_on_model(
         drawn,
         real=sides,
         reference=reference,
-        subject=Subject(
-            kind="model", title=name, asked=asked, imputed=False, provenance=_provenance(model), notes=notes
-        ),
+        subject=Subject(kind="model", title=name, asked=asked, imputed=False, provenance=provenance, notes=notes),
         options=options,
         progress=progress,
         cancelled=cancelled,

@@ -91,12 +91,12 @@ def _gap(tests: Sequence[Score]) -> str | None:
     whole = {score.name: score for score in tests if score.category is None and score.feature is None}
     absent = [name for name in NECESSARY if name not in whole]
     if absent:
-        return f"Not evaluated: {NAMES[absent[0]]} was not asked for."
+        return f"The test on {NAMES[absent[0]]} was not asked for."
     for name in COPIES:
         if whole[name].status != "ok":
-            return f"Not evaluated: {NAMES[name]} could not be looked for: {whole[name].reason}."
+            return f"{NAMES[name].capitalize()} could not be looked for: {whole[name].reason}."
     broken = next((score for score in tests if score.status == "failed"), None)
-    return None if broken is None else f"Not evaluated: the test on {NAMES[broken.name]} broke: {broken.reason}."
+    return None if broken is None else f"The test on {NAMES[broken.name]} broke: {broken.reason}."
 
 
 def _why_passed(gate: Sequence[Score]) -> str:
