@@ -18,6 +18,7 @@ from model.evaluation.reference import ReferenceStatistics, reference_statistics
 from model.evaluation.render import render_html
 from model.evaluation.report import evaluate
 from model.spec.config import SamplerConfig
+from model.spec.privacy import PrivacyVerdict
 from model.spec.ratios import LabelRatios
 from model.spec.report import EvaluationOptions, Report, Subject
 from model.strata import count_labels, plan_labels
@@ -132,6 +133,14 @@ def read_reference(folder: Path) -> ReferenceStatistics | None:
         return None
     except ValidationError:
         log.warning("reference_unreadable", model_id=folder.name)
+        return None
+
+
+def read_verdict(folder: Path) -> PrivacyVerdict | None:
+    """What the privacy gate says of the model in `folder`; None where its report does not say it."""
+    try:
+        return Report.model_validate_json((folder / REPORT_JSON).read_bytes()).privacy
+    except (FileNotFoundError, ValidationError):  # a report of an earlier version
         return None
 
 

@@ -48,8 +48,8 @@ class Settings(BaseSettings):
     max_table_bytes: int = Field(8 << 30, ge=1 << 20, description="of an uploaded table, unpacked in memory")
     max_stays: int = Field(10_000_000, ge=1, description="of one cohort")
     admin_key_file: Path | None = Field(None, description="holds the admin's key; absent: nobody is an admin")
-    privacy_not_evaluated: Literal["release", "hold"] = Field(
-        "release", description="of cohorts that could not be tested, as the model's training data are not here"
+    privacy_not_evaluated: Literal["release", "bundled", "hold"] = Field(
+        "bundled", description="which cohorts leave untested, because the model's training data are not here"
     )
     reconcile_every_seconds: float = Field(15, gt=0)
 

@@ -124,7 +124,7 @@ HELD_TEST = HeldTest(
 )
 
 
-def finish_generate(store: ArtifactStore, job_id: str, *, privacy: PrivacyStatus = "not_evaluated") -> bytes:
+def finish_generate(store: ArtifactStore, job_id: str, *, privacy: PrivacyStatus = "passed") -> bytes:
     """Publish a cohort for a job and let the job succeed; returns the bytes of the Parquet."""
     jobs = JobStore(store)
     request = jobs.read(job_id).request
