@@ -13,7 +13,7 @@ import torch
 from model.data.split import split
 from model.spec.report import EvaluationOptions
 from service.bundled import BUNDLED
-from service.contracts.storage import manifest, write_record
+from service.contracts.storage import file_sha256, manifest, write_record
 from worker.models import read_model
 from worker.real import read_stays
 from worker.report import report_on_model, write_reference, write_report
@@ -29,6 +29,7 @@ def main(model_id: str, table: Path, detail: Literal["quick", "full"], n_stays: 
         stored.model,
         split(stays, holdout_fraction=record.holdout_fraction, seed=record.seed),
         name=record.name,
+        data_sha256=file_sha256(table),
         options=EvaluationOptions(seed=record.seed, detail=detail),
         n_stays=n_stays,
         progress=lambda *_: None,

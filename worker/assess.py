@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from model.data.split import Split
-from model.spec.privacy import PrivacyThresholds
+from model.spec.privacy import PrivacyThresholds, PrivacyVerdict
 from model.spec.report import PRIVACY_METRICS, EvaluationOptions, Report, Subject
 from model.training import CancelCheck, Progress
 from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, now
@@ -61,7 +61,8 @@ def assess_cohort(
     if request.evaluate:
         write_report(report, destination)
     timings = {**drawn.timings, "evaluation": round(time.perf_counter() - start, 3)}
-    return judged(drawn, report).model_copy(update={"timings": timings})
+    result = judged(drawn, report).model_copy(update={"timings": timings})
+    return as_its_model(result, facts.verdict) if real else result
 
 
 def judged(result: JobResult, report: Report) -> JobResult:
@@ -76,6 +77,23 @@ def judged(result: JobResult, report: Report) -> JobResult:
         reason += f" Tested on {report.n_evaluated:,} of the {report.n_stays:,} stays."
     decided = {"privacy": status, "privacy_reason": reason, "privacy_failed": verdict.failed}
     return result.model_copy(update={**decided, "figures": {**report.headline()}})
+
+
+def as_its_model(result: JobResult, model: PrivacyVerdict | None) -> JobResult:
+    """The result of a cohort, with what the gate says of its model, which was judged by a large cohort.
+
+    A small part of what a leaking model draws may look innocent, so a held model's cohorts are held. One too small to
+    be tested passes where the model has passed.
+    """
+    if model is None:
+        return result
+    if model.status == "held" and result.privacy != "held":
+        reason = f"The model was held by its own report. {model.reason}"
+        return result.model_copy(update={"privacy": "held", "privacy_reason": reason, "privacy_failed": model.failed})
+    if model.status == "passed" and result.privacy == "not_evaluated":
+        reason = f"Judged by its model, whose own report passed. {result.privacy_reason}"
+        return result.model_copy(update={"privacy": "passed", "privacy_reason": reason})
+    return result
 
 
 def _broke(report: Report) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from pydantic import JsonValue
 
-from model.data.codec import Codec
+from model.data.codec import SHARED_BY, Codec
 from model.data.split import Split, split
 from model.data.stays import Stays
 from model.spec.errors import DataError, TrainingError
@@ -29,6 +30,8 @@ from worker.report import report_on_table, write_report
 from worker.workshop import Workshop
 
 HOLDOUT_FRACTION = 0.2
+MAX_SHARED = 0.05
+"""Of a holdout's stays: so many may equal a training stay. Nearly empty stays do so by chance."""
 
 
 def evaluate_table(
@@ -101,13 +104,32 @@ def read_sides(real: Path, schema: Schema, *, holdout: Path | None, holdout_frac
     if len(stays) < 2:
         raise TrainingError("the table of real stays holds one stay; at least 2 are needed")
     with _told_as("the holdout table"):
-        return Split(train=stays, holdout=read_stays(holdout, synthetic_schema(schema), one_class=True).stays)
+        aside = read_stays(holdout, synthetic_schema(schema), one_class=True).stays
+        _check_apart(stays, aside)
+    return Split(train=stays, holdout=aside)
 
 
 def read_synthetic(path: Path, schema: Schema) -> Stays:
     """The stays of a synthetic table, which may all have one label; its errors say that it is that one."""
     with _told_as("the synthetic table"):
         return read_stays(path, synthetic_schema(schema), one_class=True).stays
+
+
+def _check_apart(train: Stays, holdout: Stays) -> None:
+    """DataError where many stays of the holdout are training stays: it would excuse every copy of them."""
+    known = set(_contents(train))
+    shared = sum(content in known for content in _contents(holdout))
+    if shared >= max(SHARED_BY, MAX_SHARED * len(holdout)):
+        told = f"{shared} of its {len(holdout)} stays are also in the table of real stays"
+        raise DataError(f"{told}; it must hold others")
+
+
+def _contents(stays: Stays) -> Iterator[bytes]:
+    """All values of each stay, as one key."""
+    filled = np.where(np.isnan(stays.numerical), np.float32(np.inf), stays.numerical)
+    values = filled + np.float32(0)  # zero and not-a-number have several bit patterns each
+    for numerical, categorical in zip(values, stays.categorical, strict=True):
+        yield numerical.tobytes() + categorical.tobytes()
 
 
 @contextmanager
@@ -170,7 +192,12 @@ def _synthetic(
     record: JobRecord, request: EvaluateRequest, dataset: DatasetRecord, store: ArtifactStore
 ) -> tuple[Stays, Subject]:
     """The synthetic stays (of a cohort of ours the first EVALUATED_STAYS), and what is known of them."""
-    provenance: dict[str, JsonValue] = {"dataset_id": dataset.id, "software_version": software_version()}
+    provenance: dict[str, JsonValue] = {
+        "dataset_id": dataset.id,
+        "dataset_sha256": dataset.sha256,
+        "seed": request.seed,
+        "software_version": software_version(),
+    }
     if request.holdout_dataset_id is not None:
         provenance["holdout_dataset_id"] = request.holdout_dataset_id
     if request.job_id is not None:

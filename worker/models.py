@@ -16,9 +16,10 @@ from model.compute import Compute
 from model.data.codec import Codec
 from model.evaluation.reference import ReferenceStatistics
 from model.spec.errors import CheckpointError
+from model.spec.privacy import PrivacyVerdict
 from service.contracts.records import WEIGHTS, ModelRecord
 from service.contracts.storage import RECORD, ArtifactStore, file_sha256
-from worker.report import read_reference
+from worker.report import read_reference, read_verdict
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,8 @@ class ModelFacts:
     record: ModelRecord
     codec: Codec
     reference: ReferenceStatistics | None
+    verdict: PrivacyVerdict | None = None
+    """Of the privacy tests in the model's own report, on a large cohort of its own."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def read_facts(folder: Path) -> ModelFacts:
         record = ModelRecord.model_validate_json((folder / RECORD).read_bytes())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"'{folder.name}' is no stored model: {type(error).__name__}") from error
-    return ModelFacts(record, Codec(read_description(folder).codec), read_reference(folder))
+    return ModelFacts(record, Codec(read_description(folder).codec), read_reference(folder), read_verdict(folder))
 
 
 class ModelCache:

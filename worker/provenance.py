@@ -46,6 +46,9 @@ def cohort_provenance(request: GenerateRequest, *, model: ModelRecord) -> dict[s
         "model_id": model.id,
         "model_version": model.version,
         "model_sha256": model.sha256,
+        "dataset_id": model.dataset_id,
+        "dataset_sha256": model.dataset_sha256,
+        "seed": request.seed,
         "request": request.model_dump(mode="json", exclude={"webhook"}),
         "software_version": software_version(),
     }

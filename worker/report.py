@@ -18,6 +18,7 @@ from model.evaluation.reference import ReferenceStatistics, reference_statistics
 from model.evaluation.render import render_html
 from model.evaluation.report import evaluate
 from model.spec.config import SamplerConfig
+from model.spec.privacy import PrivacyVerdict
 from model.spec.ratios import LabelRatios
 from model.spec.report import EvaluationOptions, Report, Subject
 from model.strata import count_labels, plan_labels
@@ -46,6 +47,7 @@ def report_on_model(
     sides: Split,
     *,
     name: str,
+    data_sha256: str,
     options: EvaluationOptions,
     n_stays: int | None = None,
     progress: Progress,
@@ -71,6 +73,7 @@ def report_on_model(
     balanced = _balanced_utility(
         model, sides, reference, n_stays=n_stays, seed=seed, progress=progress, cancelled=cancelled
     )
+    provenance = {**_provenance(model), "dataset_sha256": data_sha256}
     notes = tuple(_note(figure, value) for figure, value in balanced.items())
     asked = count_labels(labels, model.schema)
     report = report_on_table(
@@ -78,9 +81,7 @@ def report_on_model(
         drawn,
         real=sides,
         reference=reference,
-        subject=Subject(
-            kind="model", title=name, asked=asked, imputed=False, provenance=_provenance(model), notes=notes
-        ),
+        subject=Subject(kind="model", title=name, asked=asked, imputed=False, provenance=provenance, notes=notes),
         options=options,
         progress=progress,
         cancelled=cancelled,
@@ -132,6 +133,14 @@ def read_reference(folder: Path) -> ReferenceStatistics | None:
         return None
     except ValidationError:
         log.warning("reference_unreadable", model_id=folder.name)
+        return None
+
+
+def read_verdict(folder: Path) -> PrivacyVerdict | None:
+    """What the privacy gate says of the model in `folder`; None where its report does not say it."""
+    try:
+        return Report.model_validate_json((folder / REPORT_JSON).read_bytes()).privacy
+    except (FileNotFoundError, ValidationError):  # a report of an earlier version
         return None
 
 

@@ -26,7 +26,7 @@ from model.training_run import Trained
 from service.contracts.ids import new_id
 from service.contracts.jobs import JobRecord, JobResult, TrainRequest, now
 from service.contracts.records import TABLE, WEIGHTS, FileEntry, ModelRecord
-from service.contracts.storage import manifest, write_record
+from service.contracts.storage import file_sha256, manifest, write_record
 from worker.progress import JobLink
 from worker.provenance import software_version
 from worker.publishing import publish
@@ -60,12 +60,13 @@ def train_model(
     checkpoint_seconds: float = 60.0,
     report_stays: int | None = None,
     thresholds: PrivacyThresholds | None = None,
+    data_sha256: str | None = None,
 ) -> ModelRecord:
     """Train on the stays in `table` and fill the empty folder `destination`: weights, description, report, record.
 
     A `workdir` keeps checkpoints, from which a later call with the same arguments goes on; one that is damaged is
-    thrown away. The report rests on `report_stays` synthetic stays, or on as many as the device draws within minutes.
-    Raises DataError, TrainingError, Cancelled.
+    thrown away. The report rests on `report_stays` synthetic stays, or on as many as the device draws within minutes;
+    it names the data by `data_sha256` (absent: that of the file `table`). Raises DataError, TrainingError, Cancelled.
     """
     progress("reading", 0, 1)
     arranged = read_stays(table, schema)
@@ -91,6 +92,7 @@ def train_model(
         model,
         sides,
         name=recipe.name,
+        data_sha256=data_sha256 or file_sha256(table),
         options=EvaluationOptions(seed=recipe.seed, thresholds=thresholds or PrivacyThresholds()),
         n_stays=report_stays,
         progress=progress,
@@ -117,6 +119,7 @@ def run_train(record: JobRecord, request: TrainRequest, *, shop: Workshop, link:
             workdir=shop.store.work_dir(record.id),
             progress=link.progress,
             cancelled=link.cancelled,
+            data_sha256=dataset.sha256,
             checkpoint_seconds=shop.settings.checkpoint_every_seconds,
             thresholds=shop.settings.privacy_thresholds,
         )

@@ -37,7 +37,20 @@ class Aggregates(NamedTuple):
 
 
 def aggregate(table: Table) -> Aggregates:
-    """Exact aggregates of a table."""
+    """Exact aggregates of a synthetic table; of fewer than 11 stays nothing is told: NaN."""
+    exact = _exact(table)
+    if len(table) >= MIN_STAYS:
+        return exact
+    return Aggregates(
+        frequencies={name: np.full_like(shares, np.nan) for name, shares in exact.frequencies.items()},
+        transitions={name: np.full_like(matrix, np.nan) for name, matrix in exact.transitions.items()},
+        correlation=np.full_like(exact.correlation, np.nan),
+        acf=np.full_like(exact.acf, np.nan),
+        co_missing=np.full_like(exact.co_missing, np.nan, dtype=np.float64),
+    )
+
+
+def _exact(table: Table) -> Aggregates:
     columns = [(c.name, table.categorical[:, :, j], len(c.categories)) for j, c in enumerate(table.channels)]
     return Aggregates(
         frequencies={name: frequencies(codes, size) for name, codes, size in columns},
@@ -50,7 +63,7 @@ def aggregate(table: Table) -> Aggregates:
 
 def aggregate_real(table: Table) -> Aggregates:
     """Aggregates of a real table that is at hand: exact, but for the correlations that a report may not tell."""
-    exact = aggregate(table)
+    exact = _exact(table)
     told = co_missing(marks(table)[1], real=True)
     together = np.where(np.isnan(told), np.nan, exact.co_missing)
     return exact._replace(correlation=_safe_correlation(exact.correlation, table), co_missing=together)

@@ -66,7 +66,7 @@ DEFINITIONS: dict[MetricName, Definition] = {
     ),
     "marginal_ks": Definition(
         "Single values (KS)", "values", 0, "lower", 0.03, 0.10, 1,
-        f"largest difference in the share of values below any threshold, averaged over the features; {DISTANCE}",
+        f"largest difference in the share of values below a threshold (on 40 bins), averaged over features; {DISTANCE}",
     ),
     "wasserstein": Definition(
         "Single values (Wasserstein)", "values", 0, "lower", 0.03, 0.10, 1,

@@ -47,12 +47,13 @@ def _with_bins(feature: FeatureReport, column: int, sides: list[Stays]) -> Featu
 def with_synthetic(synthetic: Stays, known: Sequence[FeatureReport] | None, codec: Codec) -> tuple[FeatureReport, ...]:
     """The features as they are `known` of the real stays, and in the synthetic ones.
 
-    Where nothing is known of real stays, the synthetic ones have bins of their own.
+    Where nothing is known of real stays, the synthetic ones have bins of their own. Fewer than 11 of them are not told,
+    and have no distance: a cohort of one could be a patient's stay.
     """
-    described = []
+    described, few = [], len(synthetic) < MIN_STAYS
     for k, (unknown, column) in enumerate(columns_of(codec)):
         feature = _with_bins(unknown, column, [synthetic]) if known is None else known[k]
-        told = describe(synthetic, feature, column=column, real=False)
+        told = None if few else describe(synthetic, feature, column=column, real=False)
         found = {"synthetic": told, "distance": distance(feature, told, feature.training)}
         described.append(feature.model_copy(update=found))
     return tuple(described)
@@ -72,9 +73,9 @@ def columns_of(codec: Codec) -> list[tuple[FeatureReport, int]]:
     return reports
 
 
-def distance(feature: FeatureReport, subject: Distribution, training: Distribution | None) -> float | None:
+def distance(feature: FeatureReport, subject: Distribution | None, training: Distribution | None) -> float | None:
     """KS on the bins of a numerical feature, TVD of a categorical one; None where a side has no values."""
-    if training is None or not subject.n_values or not training.n_values:
+    if subject is None or training is None or not subject.n_values or not training.n_values:
         return None
     p, q = np.array(subject.shares), np.array(training.shares)
     return marginal_ks(p, q) if feature.type == "numerical" else total_variation([p], [q])

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from model.evaluation.comparison import Comparison
+from model.evaluation.disclosure import MIN_STAYS
 from model.evaluation.matrices import to_matrix
 from model.evaluation.missingness import marks
 from model.evaluation.projection import project
 from model.evaluation.rules import rule_reports as reports_of
-from model.spec.figures import Correlations, Projection, RuleReport, Transitions
+from model.spec.figures import Correlations, Projection, RuleReport, Side, Transitions
 
 
 def co_missingness(sides: Comparison) -> Correlations | None:
-    """Phi coefficients of the features' missingness; None where values were filled in, or of fewer than 2 features."""
+    """Phi coefficients of the features' missingness.
+
+    None where values were filled in, or of fewer than 2 features, or 11 synthetic stays.
+    """
     names, _ = marks(sides.synthetic_table.take(slice(0)))
-    if len(names) < 2 or not len(sides.synthetic_table):
+    if len(names) < 2 or _too_few(sides):
         return None
     told = None if sides.told is None else sides.told.co_missing
     return Correlations(
@@ -24,8 +28,8 @@ def co_missingness(sides: Comparison) -> Correlations | None:
 
 
 def transitions(sides: Comparison) -> tuple[Transitions, ...]:
-    """Transition matrices of every channel; none for stays of one step."""
-    if sides.synthetic_table.n_steps < 2 or not len(sides.synthetic_table):
+    """Transition matrices of every channel; none for stays of one step, or fewer than 11 synthetic stays."""
+    if sides.synthetic_table.n_steps < 2 or _too_few(sides):
         return ()
     told = sides.told.transitions if sides.told else {}
     return tuple(
@@ -40,15 +44,25 @@ def transitions(sides: Comparison) -> tuple[Transitions, ...]:
 
 
 def rule_reports(sides: Comparison) -> tuple[RuleReport, ...]:
-    """Where the schema's rules hold in each table."""
+    """Where the schema's rules hold in each table; null for fewer than 11 synthetic stays."""
     known = {report.rule: report for report in sides.portrait.rules} if sides.portrait else {}
     found = reports_of({"synthetic": sides.synthetic_view.stays}, sides.codec.schema)
+    if _too_few(sides):
+        nothing: dict[Side, float | None] = {"synthetic": None}
+        found = tuple(report.model_copy(update={"rows": nothing, "stays": nothing}) for report in found)
     return tuple(_beside(report, known.get(report.rule)) for report in found)
 
 
 def projection(sides: Comparison) -> Projection | None:
-    """Whole stays on the training stays' principal components; None where these are not known."""
+    """Whole stays on the training stays' principal components; None where these, or 11 synthetic stays, are not."""
+    if _too_few(sides):
+        return None
     return project(sides.synthetic_table, sides.portrait.map if sides.portrait else None)
+
+
+def _too_few(sides: Comparison) -> bool:
+    """Fewer than 11 synthetic stays are not told: what is said of one that copies a patient is said of the patient."""
+    return len(sides.synthetic_table) < MIN_STAYS
 
 
 def _beside(synthetic: RuleReport, real: RuleReport | None) -> RuleReport:

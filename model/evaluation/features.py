@@ -18,6 +18,7 @@ from model.evaluation.trajectories import trajectories
 from model.spec.figures import Curve, Distribution, FeatureReport, Side
 
 Deviations = tuple[float | None, ...]
+Gaps = Mapping[str, Mapping[str, tuple[float, ...]]]
 
 
 def deviations(train: Stays) -> Deviations:
@@ -72,7 +73,8 @@ def compared_features(
 ) -> tuple[FeatureReport, ...]:
     """The features as they are `known` of the real stays, the synthetic ones beside them, and their distances.
 
-    Where the training values are gone, the earth mover's distances are those of the shares in the bins.
+    Where the training values are gone, the earth mover's distances are those of the shares in the bins. Fewer than 11
+    synthetic stays have none.
     """
     values, found = sorted_values(synthetic), []
     for feature, (_, column) in zip(with_synthetic(synthetic, known, codec), columns_of(codec), strict=True):
@@ -82,16 +84,18 @@ def compared_features(
             if training_values is None:
                 update["wasserstein"] = _in_units(_binned(feature, feature.synthetic), unit)
                 update["holdout_wasserstein"] = _in_units(_binned(feature, feature.holdout), unit)
-            else:
+            elif len(synthetic) >= MIN_STAYS:
                 update["wasserstein"] = _in_units(wasserstein(values[column], training_values[column]), unit)
         found.append(feature.model_copy(update=update))
     return tuple(found)
 
 
-def exact_gaps(stays: Stays, codec: Codec) -> dict[str, dict[str, tuple[float, ...]]]:
+def exact_gaps(stays: Stays, features: Sequence[FeatureReport]) -> Gaps:
     """By feature, `missing_by_step` and `missing_runs` as a Distribution has them, but exact: not to be shown."""
-    found = {}
-    for feature, column in columns_of(codec):
+    found, columns = {}, {"numerical": 0, "categorical": 0}
+    for feature in features:
+        column = columns[feature.type]
+        columns[feature.type] += 1
         if feature.type == "numerical":
             missing = np.isnan(stays.numerical[:, :, column])
         else:
@@ -101,10 +105,27 @@ def exact_gaps(stays: Stays, codec: Codec) -> dict[str, dict[str, tuple[float, .
     return found
 
 
+def with_gaps(features: Sequence[FeatureReport], gaps: Mapping[Side, Gaps]) -> tuple[FeatureReport, ...]:
+    """The features with the exact gaps of some tables, for figures: not to be shown."""
+    found = []
+    for feature in features:
+        known = {side: getattr(feature, side) for side, exact in gaps.items() if feature.name in exact}
+        update: dict[str, object] = {
+            side: one.model_copy(update=gaps[side][feature.name]) for side, one in known.items() if one
+        }
+        found.append(feature.model_copy(update=update))
+    return tuple(found)
+
+
 def with_courses(
     features: Sequence[FeatureReport], synthetic: Stays, codec: Codec, *, acf: Floats
 ) -> tuple[FeatureReport, ...]:
-    """The features with the courses of the synthetic stays beside the real ones': quartiles over time, and `acf`."""
+    """The features with the courses of the synthetic stays beside the real ones': quartiles over time, and `acf`.
+
+    Of fewer than 11 synthetic stays there is neither.
+    """
+    if len(synthetic) < MIN_STAYS:
+        return tuple(features)
     found = []
     for feature, (_, column) in zip(features, columns_of(codec), strict=True):
         if feature.type == "categorical":

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from model.evaluation.aggregates import aggregate_real
+from model.evaluation.features import Gaps, exact_gaps, with_gaps
 from model.evaluation.fidelity_tables import TABLE_METRICS, dtw_figure, mmd_figure
 from model.evaluation.fidelity_values import VALUE_METRICS, FidelityTask, Known, value_of
 from model.evaluation.portrait import Portrait
 from model.evaluation.space import Figure, Table, Tick
 from model.evaluation.view import View
-from model.spec.figures import FeatureReport
+from model.spec.figures import FeatureReport, Side
 from model.spec.report import EvaluationOptions, MetricName
 
 
@@ -23,12 +24,19 @@ def holdout_tasks(
     portrait: Portrait,
     options: EvaluationOptions,
 ) -> list[FidelityTask]:
-    """The figures of fidelity of the holdout, from what may be told of it: `features` and `portrait` are of both."""
+    """The figures of fidelity of the holdout: `features` and `portrait` are of both tables.
+
+    They rest on exact gaps; but on the rarest values that may be told, as a report does when the stays are gone.
+    """
+    gaps: dict[Side, Gaps] = {
+        "training": exact_gaps(train.stays, features),
+        "holdout": exact_gaps(holdout.stays, features),
+    }
     known = Known(
         side="holdout",
         n_stays=len(holdout),
         n_training=len(train),
-        features=features,
+        features=with_gaps(features, gaps),
         rules=portrait.rules,
         units=portrait.deviations,
         subject=aggregate_real(holdout.table),

@@ -10,17 +10,27 @@ import numpy as np
 from model.data.codec import Codec
 from model.evaluation.aggregates import AGGREGATE_METRICS, aggregate
 from model.evaluation.comparison import Comparison
-from model.evaluation.features import compared_features, exact_gaps
+from model.evaluation.disclosure import MIN_STAYS
+from model.evaluation.features import Gaps, compared_features, exact_gaps, with_gaps
 from model.evaluation.fidelity_tables import TABLE_METRICS, dtw_figure, mmd_figure
-from model.evaluation.fidelity_values import ABOUT_GAPS, VALUE_METRICS, FidelityTask, Known, value_of
+from model.evaluation.fidelity_values import (
+    ABOUT_GAPS,
+    VALUE_METRICS,
+    FidelityTask,
+    Known,
+    distances_of_tails,
+    value_of,
+)
 from model.evaluation.rules import rule_reports
-from model.evaluation.space import Codes, Figure, NotAvailable, Tick
+from model.evaluation.space import Codes, Figure, Floats, NotAvailable, Tick
+from model.evaluation.tails import Ends, common_tails, exact_ends, tails_told, told_ends
 from model.evaluation.view import View
-from model.spec.figures import FeatureReport
+from model.spec.figures import Side
 from model.spec.report import MetricName
 
 NO_DATASET = "the model's dataset is not stored here"
 NOTHING_MISSING = "missing values were filled in"
+TOO_FEW = f"there are fewer than {MIN_STAYS} synthetic stays: of so few, it would tell of single ones"
 NOT_ALIKE = "missing values were filled in, and the real stays, to fill alike, are not stored here"
 
 N_GROUPS = 10
@@ -65,7 +75,12 @@ class _Shared:
         n = len(sides.holdout_view) if sides.holdout_view else reference.n_holdout if reference else 0
         rules = sides.portrait.rules if sides.portrait else ()
         return self.synthetic._replace(
-            side="holdout", n_stays=n, features=sides.features, rules=rules, subject=sides.holdout
+            side="holdout",
+            n_stays=n,
+            features=with_gaps(sides.features, self._gaps),
+            rules=rules,
+            subject=sides.holdout,
+            ends=None if self._ends["holdout"] is None else self._compared(self._ends["holdout"]),
         )
 
     def _known(self, whole: View, part: Codes | None = None) -> Known:
@@ -79,24 +94,35 @@ class _Shared:
             side="synthetic",
             n_stays=len(view),
             n_training=len(sides.train_view) if sides.train_view else reference.n_training if reference else 0,
-            features=tuple(self._exact(one) for one in features),
+            features=with_gaps(features, self._gaps),
             rules=rule_reports({"synthetic": view.stays}, self.codec.schema),
             units=sides.units,
             subject=sides.synthetic if part is None else aggregate(view.table),
             training=sides.training,
+            ends=self._compared(exact_ends(view.stays)),
         )
 
-    def _exact(self, feature: FeatureReport) -> FeatureReport:
-        """With exact missing rates and gap lengths of the training stays: for figures, not to be shown."""
-        exact = self._exact_gaps.get(feature.name)
-        if exact is None or feature.training is None:
-            return feature
-        return feature.model_copy(update={"training": feature.training.model_copy(update=exact)})
+    @cached_property
+    def _gaps(self) -> dict[Side, Gaps]:
+        """Exact missing rates and gap lengths of the real stays at hand: for figures, not to be shown."""
+        views: dict[Side, View | None] = {"training": self.sides.train_view, "holdout": self.sides.holdout_view}
+        return {side: exact_gaps(one.stays, self.sides.features) for side, one in views.items() if one is not None}
+
+    def _compared(self, subject: Floats) -> Ends:
+        ends = self._ends
+        assert ends["training"] is not None
+        assert ends["synthetic"] is not None
+        return Ends(subject, ends["training"], common_tails(ends["synthetic"], ends["training"], ends["holdout"]))
 
     @cached_property
-    def _exact_gaps(self) -> dict[str, dict[str, tuple[float, ...]]]:
-        train = self.sides.train_view
-        return {} if train is None else exact_gaps(train.stays, self.codec)
+    def _ends(self) -> dict[Side, Floats | None]:
+        """The rarest values of each table: exact where the real stays are at hand, else as they are told."""
+        sides, told = self.sides, partial(told_ends, self.sides.features)
+        synthetic, train, aside = exact_ends(sides.synthetic_view.stays), sides.train_view, sides.holdout_view
+        if train is None or (aside is None and sides.reference is not None):
+            return {"synthetic": synthetic, "training": told("training"), "holdout": told("holdout")}
+        holdout = None if aside is None else exact_ends(aside.stays)
+        return {"synthetic": synthetic, "training": exact_ends(train.stays), "holdout": holdout}
 
 
 def _value(name: MetricName, shared: _Shared, tick: Tick) -> Figure:
@@ -104,9 +130,15 @@ def _value(name: MetricName, shared: _Shared, tick: Tick) -> Figure:
     _check(name, shared.sides)
     value = value_of(name, shared.synthetic)
     low, high = _interval(name, value, shared.groups)
+    return Figure(value, low, high, holdout_value=_or_none(name, shared.holdout), sample=_sample(name, shared))
+
+
+def _sample(name: MetricName, shared: _Shared) -> str | None:
+    """What a figure rests on, where that is not everything."""
+    if name == "tails":
+        return tails_told(distances_of_tails(shared.synthetic))
     from_bins = name == "wasserstein" and shared.sides.train_view is None
-    sample = "from the shares in each feature's bins: the real values are not stored here" if from_bins else None
-    return Figure(value, low, high, holdout_value=_or_none(name, shared.holdout), sample=sample)
+    return "from the shares in each feature's bins: the real values are not stored here" if from_bins else None
 
 
 def _check(name: MetricName, sides: Comparison) -> None:
@@ -117,6 +149,8 @@ def _check(name: MetricName, sides: Comparison) -> None:
         raise NotAvailable(NOT_ALIKE)
     if sides.training is None and name != "rules":
         raise NotAvailable(NO_DATASET)
+    if len(sides.synthetic_view) < MIN_STAYS:
+        raise NotAvailable(TOO_FEW)
 
 
 def _interval(name: MetricName, value: float, groups: list[Known]) -> tuple[float, float] | tuple[None, None]:

@@ -14,11 +14,11 @@ from model.evaluation.features import Deviations
 from model.evaluation.fidelity import mean_of_known
 from model.evaluation.missingness import runs_distance
 from model.evaluation.rules import ALL_RULES
-from model.evaluation.space import Figure, NotAvailable, Tick
+from model.evaluation.space import Figure, Floats, NotAvailable, Tick
+from model.evaluation.tails import Ends, tail_distances, told_ends
 from model.spec.figures import Distribution, FeatureReport, RuleReport
 from model.spec.report import MetricName
 
-TAILS = ("0.1", "99.9")
 ABOUT_GAPS: frozenset[MetricName] = frozenset({"missing_rate_mae", "missing_runs", "co_missingness"})
 VALUE_METRICS: tuple[MetricName, ...] = (
     "marginal_ks",
@@ -42,7 +42,8 @@ class FidelityTask(NamedTuple):
 class Known(NamedTuple):
     """A table (`side`) beside the training stays, in the small numbers that figures follow from.
 
-    `features` and `rules` have both tables in them; `units` are the training stays' standard deviations.
+    `features` and `rules` have both tables in them; `units` are the training stays' standard deviations. `ends` are
+    the rarest values; None: those that `features` tell.
     """
 
     side: Literal["synthetic", "holdout"]
@@ -53,6 +54,7 @@ class Known(NamedTuple):
     units: Deviations
     subject: Aggregates | None
     training: Aggregates | None
+    ends: Ends | None = None
 
 
 def value_of(name: MetricName, known: Known) -> float:
@@ -102,16 +104,13 @@ def _conditional(known: Known) -> float:
 
 def _tails(known: Known) -> float:
     """Mean over features and both ends of `|q - q_training| / deviation`, q being the 0.1 and 99.9 % quantiles."""
-    numerical, found = [feature for feature in known.features if feature.type == "numerical"], []
-    for feature, unit in zip(numerical, known.units, strict=False):
-        subject = _told(feature, known.side)
-        if subject is None or feature.training is None or unit is None:
-            continue
-        for tail in TAILS:
-            a, b = subject.quantiles.get(tail), feature.training.quantiles.get(tail)
-            if a is not None and b is not None:
-                found.append(abs(a - b) / unit)
-    return mean_of_known(found, "too few real stays reach the rarest values")
+    return mean_of_known(distances_of_tails(known).ravel().tolist(), "too few real stays reach the rarest values")
+
+
+def distances_of_tails(known: Known) -> Floats:
+    """(J, 2) the distances of which the figure `tails` is the mean; NaN for those that are left out."""
+    told = Ends(told_ends(known.features, known.side), told_ends(known.features, "training"))
+    return tail_distances(known.ends or told, known.units)
 
 
 def _missing_rate(known: Known) -> float:

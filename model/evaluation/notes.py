@@ -50,6 +50,6 @@ def _on_ratio(label: LabelReport) -> str | None:
         return None
     here, there = label.obtained.get(category, 0) / total, told[category]
     return (
-        f"{label.name} = {category} in {here:.1%} of these stays, but in {there:.1%} of the training stays. Stays of "
-        "different outcome have different values, so part of every distance below is what this ratio asks for."
+        f"The label {label.name} is {category} in {here:.1%} of these stays, but in {there:.1%} of the training stays. "
+        "Stays of different outcome have different values, so part of every distance below is what this ratio asks for."
     )

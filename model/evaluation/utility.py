@@ -69,14 +69,17 @@ def utility_tasks(codec: Codec, options: EvaluationOptions, *, sizes: Sequence[i
 
 
 def train(table: Table, task: Task, *, tick: Tick = no_tick) -> Trained:
-    """Networks that learned from `table`; 15 % of the stays decide when to stop.
+    """Networks that learned from `table`, from 30 stays or more; 15 % of the stays decide when to stop.
 
-    Raises NotAvailable where it has too few stays, or fewer than two categories with 5 stays each.
+    Raises NotAvailable where it, or what is drawn from it, has too few stays, or fewer than two categories with 5 stays
+    each.
     """
     _check(table, task.label, "the table to train on")
+    n_stays = min(max(task.n_stays, MIN_STAYS), len(table))
     networks, n_steps = [], 0
     for k in range(task.n_seeds):
-        part = table.sample(task.n_stays, seed=task.seed + k)
+        part = table.sample(n_stays, seed=task.seed + k)
+        _check(part, task.label, f"the sample of {n_stays:,} stays to train on")
         inputs = sequences(part)
         n_steps = inputs.shape[1]
         with torch.random.fork_rng(devices=[]):
@@ -85,7 +88,7 @@ def train(table: Table, task: Task, *, tick: Tick = no_tick) -> Trained:
             targets = part.labels[:, task.label]
             fit(network, inputs, targets, budget=BUDGET, seed=task.seed + k, tick=part_of(tick, k, task.n_seeds))
         networks.append(network)
-    return Trained(task, tuple(networks), min(task.n_stays, len(table)), n_steps)
+    return Trained(task, tuple(networks), n_stays, n_steps)
 
 
 def auc_on(trained: Trained, table: Table, *, what: str = "the holdout") -> Figure:

@@ -19,13 +19,15 @@ from service.api.deps import Caller, Services
 from service.api.downloads import ZIP, Download
 from service.contracts.errors import AlreadyPublished
 from service.contracts.ids import is_id
-from service.contracts.records import WEIGHTS, ModelRecord
+from service.contracts.records import DESCRIPTION, WEIGHTS, ModelRecord
 from service.contracts.storage import RECORD, file_sha256, manifest, write_record
 
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(safetensors|json|html|md)")
 NO_ZIP = "the file is not a zip archive, or a damaged one"
 # RuntimeError: encrypted, or packed by a method that is not there; ValueError: nonsense in the directory.
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
+IDENTITY = (WEIGHTS, DESCRIPTION)
+"""The files that make a model what it is: of two with the same, one was trained on what the other was."""
 MAX_FILES = 32
 MAX_HEADER_BYTES = 1 << 24
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
@@ -53,7 +55,8 @@ def import_archive(
     """
     _unpack(path, folder, max_bytes=services.settings.max_upload_bytes)
     path.unlink()
-    record = _checked_record(folder).model_copy(update={"origin": "imported", "caller": caller.name})
+    record = _linked(_checked_record(folder), services)
+    record = record.model_copy(update={"origin": "imported", "caller": caller.name})
     write_record(folder, record)
     try:
         services.store.publish(folder, "models", record.id)
@@ -61,6 +64,18 @@ def import_archive(
         if not (is_resumed and services.store.model(record.id) == record):
             raise
     return record
+
+
+def _linked(record: ModelRecord, services: Services) -> ModelRecord:
+    """The record with the training data that this installation knows of: what an archive says of them may be made up.
+
+    A model trained here is known by its weights and its codec, whatever id its archive gives it.
+    """
+    for known in services.store.models(services.store.ids("models")):
+        if known.origin == "trained" and all(known.files.get(name) == record.files.get(name) for name in IDENTITY):
+            own = {"dataset_id", "dataset_sha256", "holdout_fraction", "seed"}
+            return record.model_copy(update=known.model_dump(include=own))
+    return record.model_copy(update={"dataset_id": None})
 
 
 def _pack(folder: Path, path: Path) -> None:

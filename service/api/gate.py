@@ -10,9 +10,8 @@ from starlette.requests import Request
 from model.spec.privacy import HeldTest
 from service.api.deps import Caller, Services
 from service.api.errors import SHOWN, BadFields, FieldError
-from service.contracts.errors import PrivacyHeld
+from service.contracts.errors import NotFound, PrivacyHeld
 from service.contracts.jobs import JobRecord, PrivacyOverride, now
-from service.contracts.settings import Settings
 
 OVERRIDE_HEADER = "X-Override-Reason"
 MAX_REASON = 1000
@@ -27,7 +26,7 @@ def check_gate(job: JobRecord, request: Request, *, services: Services, caller: 
 
     What was decided is in the job's record, so that it cannot change between the decision and the download.
     """
-    why = held_because(job, services.settings)
+    why = held_because(job, services)
     if why is None:
         return
     if not caller.is_admin:
@@ -38,20 +37,31 @@ def check_gate(job: JobRecord, request: Request, *, services: Services, caller: 
     _put_down(job, reason, request, services=services, caller=caller)
 
 
-def held_because(job: JobRecord, settings: Settings) -> str | None:
+def held_because(job: JobRecord, services: Services) -> str | None:
     """Why a cohort stays inside, naming tests, figures and thresholds; None if it does not."""
     result = job.result
     if result is not None and result.privacy == "held":
         why = _told(result.privacy_failed) or (result.privacy_reason or "a test broke").rstrip(".")
         return f"The privacy gate holds this cohort back: {why}."
     untested = result is None or result.privacy in (None, "not_evaluated")
-    if untested and settings.privacy_not_evaluated == "hold":
+    if untested and not _may_leave_untested(job, services):
         why = (result and result.privacy_reason) or NOT_HERE
         return (
             f"This cohort could not be tested ({why.rstrip('.')}), and this installation holds such cohorts back "
             "(CDMT_PRIVACY_NOT_EVALUATED)."
         )
     return None
+
+
+def _may_leave_untested(job: JobRecord, services: Services) -> bool:
+    """By default only what the bundled models drew: nobody can make another model one of those."""
+    setting = services.settings.privacy_not_evaluated
+    if setting != "bundled":
+        return setting == "release"
+    try:
+        return services.store.model(str(job.model_id)).origin == "bundled"
+    except NotFound:
+        return False
 
 
 def override_reason(request: Request) -> str | None:
@@ -84,6 +94,8 @@ def _put_down(job: JobRecord, reason: str, request: Request, *, services: Servic
 
 
 def _told(failed: Sequence[HeldTest]) -> str:
-    """The first tests by name, each with figure, lower bound and threshold."""
-    words = "; ".join(f"{test.name} ({test.detail})" for test in failed[:SHOWN])
-    return words + (f"; and {len(failed) - SHOWN} more" if len(failed) > SHOWN else "")
+    """Each test once by name, with figure, lower bound and threshold where it failed first."""
+    first = {test.name: test for test in reversed(failed)}
+    named = [first[name] for name in dict.fromkeys(test.name for test in failed)]
+    words = "; ".join(f"{test.name} ({test.detail})" for test in named[:SHOWN])
+    return words + (f"; and {len(named) - SHOWN} more" if len(named) > SHOWN else "")

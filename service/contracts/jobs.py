@@ -143,7 +143,7 @@ class EvaluateRequest(Spec):
     holdout_dataset_id: Id | None = Field(
         None, description="real stays that the maker of the table never saw; absent: a part of the dataset"
     )
-    metrics: tuple[MetricName, ...] | None = Field(None, description="absent: all")
+    metrics: tuple[MetricName, ...] | None = Field(None, min_length=1, description="absent: all")
     detail: Detail = Field("quick", description="full takes minutes")
     seed: Seed = 0
     webhook: Told = None

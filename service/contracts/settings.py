@@ -53,8 +53,8 @@ class Settings(BaseSettings):
     )
     webhook_secret_file: Path | None = Field(None, description="holds the secret that webhooks are signed with")
     admin_key_file: Path | None = Field(None, description="holds the admin's key; absent: nobody is an admin")
-    privacy_not_evaluated: Literal["release", "hold"] = Field(
-        "release", description="of cohorts that could not be tested, as the model's training data are not here"
+    privacy_not_evaluated: Literal["release", "bundled", "hold"] = Field(
+        "bundled", description="which cohorts leave untested, because the model's training data are not here"
     )
     reconcile_every_seconds: float = Field(15, gt=0)
 

@@ -23,7 +23,7 @@ from service.contracts.records import ModelRecord
 from tests.worker.conftest import submit
 from tests.worker.tables import FAST_SAMPLER, made_up_stays
 from worker import outcomes
-from worker.assess import run_assessment
+from worker.assess import as_its_model, run_assessment
 from worker.progress import JobLink
 from worker.tasks import HANDED_OVER, execute
 from worker.workshop import Workshop
@@ -164,6 +164,31 @@ def test_a_cohort_whose_tests_broke_is_held_although_nobody_knows_how_close_it_i
     assert result is not None
     assert result.privacy == "held"
     assert "broke (ZeroDivisionError" in (result.privacy_reason or "")
+
+
+NOT_TESTED = PrivacyVerdict(status="not_evaluated", reason="Nobody looked.")
+
+
+@pytest.mark.parametrize(
+    ("cohort", "model", "both"),
+    [
+        ("passed", VERDICTS["passed"], "passed"),
+        ("passed", VERDICTS["held"], "held"),
+        ("held", VERDICTS["passed"], "held"),
+        ("not_evaluated", VERDICTS["passed"], "passed"),
+        ("not_evaluated", VERDICTS["held"], "held"),
+        ("not_evaluated", NOT_TESTED, "not_evaluated"),
+        ("passed", NOT_TESTED, "passed"),
+        ("passed", None, "passed"),
+    ],
+)
+def test_a_cohort_is_no_better_than_its_model(cohort: Any, model: PrivacyVerdict | None, both: str) -> None:
+    """Parts of what a leaking model draws may look innocent; a few stays of a good one need no test of their own."""
+    failed = (HELD,) if cohort == "held" else ()
+    result = JobResult(privacy=cohort, privacy_reason="Few stays.", privacy_failed=failed)
+    judged = as_its_model(result, model)
+    assert judged.privacy == both
+    assert bool(judged.privacy_failed) == (both == "held")
 
 
 def test_the_thresholds_are_those_of_the_settings(shop: Workshop, model: ModelRecord) -> None:

@@ -16,7 +16,7 @@ from service.contracts.records import TABLE, DatasetRecord
 from service.contracts.storage import manifest, write_record
 from tests.worker.conftest import ignore_progress, never
 from tests.worker.tables import SCHEMA, made_up_stays, write_table
-from worker.evaluate import evaluate_table
+from worker.evaluate import evaluate_table, read_sides
 from worker.tasks import execute
 from worker.workshop import Workshop
 
@@ -155,3 +155,14 @@ def test_an_error_in_the_holdout_says_so(tmp_path: Path) -> None:
             progress=ignore_progress,
             cancelled=never,
         )
+
+
+@pytest.mark.parametrize("n_shared", [120, 30])
+def test_a_holdout_that_holds_training_stays_is_refused(tmp_path: Path, n_shared: int) -> None:
+    """Else each copy of them would count as what real stays show among themselves."""
+    real, fresh = made_up_stays(), made_up_stays(seed=2)
+    real.to_parquet(tmp_path / "real.parquet", index=False)
+    shared = pd.concat([real[real["stay"] < 1000 + n_shared], fresh.assign(stay=fresh["stay"] + 1000)])
+    shared.to_csv(tmp_path / "holdout.csv", index=False)  # another file, the same stays
+    with pytest.raises(DataError, match=f"the holdout table: {n_shared} of its .* must hold others"):
+        read_sides(tmp_path / "real.parquet", SCHEMA, holdout=tmp_path / "holdout.csv", holdout_fraction=0.2, seed=0)

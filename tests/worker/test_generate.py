@@ -101,6 +101,7 @@ def test_the_report_of_a_cohort_says_what_was_asked_for_and_what_came_out(stored
     deaths = next(label for label in report.labels if label.name == "death")
     assert deaths.asked == deaths.obtained == {"0": 20, "1": 20}
     assert report.provenance["model_id"] == stored.record.id
+    assert report.provenance["dataset_sha256"] == stored.record.dataset_sha256
     assert result.figures["total_variation"] is not None
     assert set(result.timings) == {"sampling", "evaluation"}
 

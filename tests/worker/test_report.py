@@ -46,7 +46,9 @@ def test_a_models_own_stays_are_never_called_filled_in(trained_folder: Path, mon
     sides: Split = split(stays, holdout_fraction=0.2, seed=0)
     thresholds = PrivacyThresholds(dcr_share=0.9)
     asked = EvaluationOptions(thresholds=thresholds)
-    report_on_model(stored.model, sides, name="m", options=asked, progress=ignore_progress, cancelled=never)
+    report_on_model(
+        stored.model, sides, name="m", data_sha256="0", options=asked, progress=ignore_progress, cancelled=never
+    )
     assert [subject.imputed for subject in subjects] == [False, False]
     assert options[-1].thresholds.dcr_share == 0.9
 
@@ -62,4 +64,5 @@ def test_a_report_is_what_its_published_schema_says(trained_folder: Path) -> Non
 def test_a_trained_models_own_report_says_what_the_gate_would(trained_folder: Path) -> None:
     report = Report.model_validate_json((trained_folder / "report.json").read_bytes())
     assert report.privacy.status in ("passed", "held")
+    assert len(str(report.provenance["dataset_sha256"])) == 64
     assert report.privacy.n_tests > 0

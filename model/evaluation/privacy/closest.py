@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from model.evaluation.disclosure import MIN_STAYS, safe_shares
-from model.evaluation.privacy.copies import rarity_of
 from model.evaluation.privacy.intervals import GATE_TAIL, TAIL, Z95, Z_GATE, balanced, lower, upper
 from model.evaluation.privacy.neighbours import nearest
+from model.evaluation.privacy.rarity import rarity_of
+from model.evaluation.privacy.space import MIN_SYNTHETIC
 from model.evaluation.privacy.view import NO_HOLDOUT, Nearest, Side, View
 from model.evaluation.space import Bools, Codes, Figure, Floats, NotAvailable, Tick, no_tick, part_of
 from model.spec.figures import DistanceHistogram
 
 MIN_HOLDOUT = 50
-MIN_SYNTHETIC = 50
 TAIL_DEPTHS = (0.01, 0.05)
 N_BINS = 40
 NEIGHBOURLY = 1.15  # the figure's spread over draws of one distribution, relative to that of independent stays
@@ -116,7 +116,9 @@ def histogram(view: View, title: str, *, tick: Tick = no_tick) -> DistanceHistog
 
 def _share(found: Nearest, view: View, *, threshold: float, tests: int = 1) -> Figure:
     if len(view.holdout) < MIN_HOLDOUT:
-        raise NotAvailable(NO_HOLDOUT if not len(view.holdout) else f"fewer than {MIN_HOLDOUT} stays in the holdout")
+        raise NotAvailable(
+            NO_HOLDOUT if not len(view.holdout) else f"there are fewer than {MIN_HOLDOUT} stays in the holdout"
+        )
     if len(found.first) < MIN_SYNTHETIC:
         raise NotAvailable(f"fewer than {MIN_SYNTHETIC} synthetic stays")
     apart = found.train != found.holdout

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from model.data.codec import Codec
 from model.data.stays import Stays
+from model.evaluation.privacy.doubles import one_group_for_doubles
 from model.evaluation.privacy.records import Records
 from model.evaluation.privacy.view import NO_DATASET, Effort, Side, View
 from model.evaluation.space import Z_LIMIT, Codes, NotAvailable
@@ -17,6 +18,12 @@ from model.spec.schema import Schema
 
 MIN_TOLD = 6
 MIN_ROWS = 500
+MIN_SYNTHETIC = 50
+"""Tables of fewer synthetic stays are not evaluated: a copy among them cannot be told from chance."""
+TOO_SMALL = (
+    f"the table has fewer than {MIN_SYNTHETIC} stays: too few to tell copies from chance, and distances of so few "
+    "would tell of single patients"
+)
 
 EFFORT: dict[Detail, Effort] = {
     "quick": Effort(
@@ -43,12 +50,14 @@ class PrivacySpace:
     def view(self, feature: str | None = None) -> View:
         """Whole stays, or the trajectories of a numerical feature in the stays that tell enough of it.
 
-        Raises NotAvailable without real or without synthetic stays.
+        Raises NotAvailable without real stays, and for a table of fewer than MIN_SYNTHETIC synthetic ones.
         """
         if self.whole is None:
             raise NotAvailable(NO_DATASET)
         if not self.n_synthetic:
             raise NotAvailable("the table has no stays")
+        if self.n_synthetic < MIN_SYNTHETIC:
+            raise NotAvailable(TOO_SMALL)
         if feature is None:
             return self.whole
         if feature not in self.vitals:
@@ -74,23 +83,26 @@ def privacy_space(
     """The stays in the model's scaled space, values within +-20 standard deviations; labels are no part of it.
 
     `imputed`: missing values of the synthetic stays were filled in, so those of the real ones are filled by the
-    training pipeline's rule, and what was measured is ignored.
+    training pipeline's rule, and what was measured is ignored. Real stays that are there twice are of one patient.
     """
     effort = EFFORT[options.detail]
     whole = None
     if train is not None:
         aside = train.take(slice(0)) if holdout is None else holdout
-        known = train.patients is not None and aside.patients is not None
-        train_groups = np.arange(len(train)) if not known or train.patients is None else train.patients
-        aside_groups = np.arange(len(aside)) + len(train) if not known or aside.patients is None else aside.patients
-        whole = _view(
-            _side(train, codec, train_groups, fill=imputed),
-            _side(aside, codec, aside_groups, fill=imputed),
-            _side(synthetic, codec, np.arange(len(synthetic)), fill=imputed),
-            effort=effort,
-            seed=options.seed,
-        )
+        real = _real_sides(train, aside, codec, fill=imputed)
+        drawn = _side(synthetic, codec, np.arange(len(synthetic)), fill=imputed)
+        whole = _view(*real, drawn, effort=effort, seed=options.seed)
     return PrivacySpace(codec.schema, whole, len(synthetic), effort, options.thresholds, options.seed)
+
+
+def _real_sides(train: Stays, aside: Stays, codec: Codec, *, fill: bool) -> tuple[Side, Side]:
+    """Both with the groups of their patients, where these are known, and of their doubles."""
+    own: tuple[Codes, Codes] = (np.arange(len(train)), np.arange(len(aside)) + len(train))
+    if train.patients is not None and aside.patients is not None:
+        own = train.patients, aside.patients
+    sides = _side(train, codec, own[0], fill=fill), _side(aside, codec, own[1], fill=fill)
+    groups = one_group_for_doubles(*sides)
+    return replace(sides[0], groups=groups[0]), replace(sides[1], groups=groups[1])
 
 
 def _side(stays: Stays, codec: Codec, groups: Codes, *, fill: bool) -> Side:

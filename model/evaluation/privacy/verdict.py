@@ -26,10 +26,12 @@ MAX_NAMED = 3
 
 
 def privacy_verdict(scores: Sequence[Score], *, thresholds: PrivacyThresholds) -> PrivacyVerdict:
-    """Held where the lower bound of a test is above its threshold; passed where all necessary tests were made.
+    """Held where the lower bound of a test is above its threshold; `thresholds` overrule those of the scores.
 
-    A score without a threshold of its own is no test of the gate; `thresholds` overrule those of the scores. Without a
-    holdout, the copies decide. "not_evaluated" where copies were not looked for, or a test broke or is absent.
+    Otherwise "not_evaluated" where a necessary test was not asked for, where copies of whole stays could not be looked
+    for (no real stays, or fewer than 50 synthetic ones), or where any test broke. Otherwise passed: the other tests
+    may have been impossible, such as those that need a holdout, and the reason names the necessary ones among them. A
+    score without a threshold of its own is no test of the gate.
     """
     tests = [score for score in scores if score.name in PRIVACY_METRICS and score.name in NAMES]
     gate = [score for score in tests if score.status == "ok" and score.threshold is not None]
@@ -39,7 +41,7 @@ def privacy_verdict(scores: Sequence[Score], *, thresholds: PrivacyThresholds) -
     gap = _gap(tests)
     if gap:
         return PrivacyVerdict(status="not_evaluated", reason=gap, n_tests=len(gate))
-    return PrivacyVerdict(status="passed", reason=_why_passed(gate), n_tests=len(gate))
+    return PrivacyVerdict(status="passed", reason=_why_passed(gate, tests), n_tests=len(gate))
 
 
 def _bound(score: Score) -> float:
@@ -88,20 +90,29 @@ def _why_held(failed: tuple[HeldTest, ...]) -> str:
 
 def _gap(tests: Sequence[Score]) -> str | None:
     """Why the verdict cannot be "passed", or None."""
-    whole = {score.name: score for score in tests if score.category is None and score.feature is None}
+    whole = _of_whole_stays(tests)
     absent = [name for name in NECESSARY if name not in whole]
     if absent:
-        return f"Not evaluated: {NAMES[absent[0]]} was not asked for."
+        return f"The test on {NAMES[absent[0]]} was not asked for."
     for name in COPIES:
         if whole[name].status != "ok":
-            return f"Not evaluated: {NAMES[name]} could not be looked for: {whole[name].reason}."
+            return f"{NAMES[name].capitalize()} could not be looked for because {whole[name].reason}."
     broken = next((score for score in tests if score.status == "failed"), None)
-    return None if broken is None else f"Not evaluated: the test on {NAMES[broken.name]} broke: {broken.reason}."
+    return None if broken is None else f"The test on {NAMES[broken.name]} broke: {broken.reason}."
 
 
-def _why_passed(gate: Sequence[Score]) -> str:
+def _of_whole_stays(tests: Sequence[Score]) -> dict[str, Score]:
+    return {score.name: score for score in tests if score.category is None and score.feature is None}
+
+
+def _why_passed(gate: Sequence[Score], tests: Sequence[Score]) -> str:
     if any(score.sample == CONTROL for score in gate):
         return "Passed as a control: these are the real holdout stays themselves, and no stays to give away."
-    if not any(score.name == "dcr_share" for score in gate):
-        return "No copies of real stays were found; without enough stays put aside, nothing more could be tested."
-    return f"None of {len(gate)} tests found the stays closer to real patients than real patients are to each other."
+    whole = _of_whole_stays(tests)
+    untested = [name for name in NECESSARY if whole[name].status != "ok"]
+    if all(test.name in COPIES for test in gate) and untested:
+        reason = whole[untested[0]].reason
+        return f"No more copies of real stays than allowed were found; nothing more could be tested because {reason}."
+    words = f"None of {len(gate)} tests found the stays closer to real patients than is allowed"
+    others = "; ".join(f"{NAMES[name]} ({whole[name].reason})" for name in untested)
+    return f"{words}. Not tested: {others}." if others else f"{words}."

@@ -20,7 +20,8 @@ K_SYNTHETIC = 5
 EXACT = 1e-3
 """Nearer than this, in standard deviations over the whole stay, is the same to the precision of 32-bit floats; a
 value measured in one stay only is already 1 apart."""
-CONTROL_SHARE = 0.9
+CONTROL_SHARE = 0.99
+CONTROL_PART = 0.5
 MAX_SHIFT = 12
 MIN_SCANNED = 1_000
 
@@ -133,8 +134,12 @@ class View:
         """From each synthetic stay in `rows` to the real ones, or to the training stays only."""
         queries = self.synthetic.take(self.rows)
         train = self.once("syn-train", lambda: _search(queries, self.train, part_of(tick, 0, 2)))
-        holdout = self.once("syn-holdout", lambda: _search(queries, self.holdout, part_of(tick, 1, 2)))
+        holdout = self._to_holdout(part_of(tick, 1, 2))
         return self._nearest(train, None if train_only else holdout)
+
+    def _to_holdout(self, tick: Tick = no_tick) -> Neighbours:
+        queries = self.synthetic.take(self.rows)
+        return self.once("syn-holdout", lambda: _search(queries, self.holdout, tick))
 
     def real_to_real(self, tick: Tick = no_tick, *, train_only: bool = False) -> Nearest:
         """From the training stays in `train_rows`, then the holdout's in `holdout_rows`, to stays of other patients."""
@@ -159,13 +164,17 @@ class View:
         return joined(self.train.take(self.train_rows), self.holdout.take(self.holdout_rows))
 
     def is_control(self, tick: Tick = no_tick) -> bool:
-        """Whether the table is (nearly) nothing but holdout stays, put through the gate to see that they pass.
+        """Whether the table is the holdout itself, put through the gate to see that real stays pass.
 
-        They are then told from the training stays only: that each is the same as itself says nothing.
+        So it is where at least 99 % of its stays are holdout stays, and these are at least half of the holdout. They
+        are then told from the training stays only: that each is the same as itself says nothing.
         """
         if not len(self.rows) or not len(self.holdout):
             return False
-        return bool((self.synthetic_to_real(tick).holdout < EXACT).mean() >= CONTROL_SHARE)
+        same = self.synthetic_to_real(tick).holdout < EXACT
+        closest = self._to_holdout().record[:, 0]
+        needed = CONTROL_PART * len(self.holdout) * len(self.rows) / len(self.synthetic)
+        return bool(same.mean() >= CONTROL_SHARE and len(np.unique(closest[same])) >= needed)
 
     def _nearest(self, train: Neighbours, holdout: Neighbours | None) -> Nearest:
         n_train = len(self.train)

@@ -11,6 +11,7 @@ from model.evaluation.matrices import from_matrix
 from model.evaluation.reference import ReferenceStatistics, reference_statistics
 from model.spec.report import EvaluationOptions
 
+OPTIONS = EvaluationOptions(metrics=("acf_mse",))
 RULE = "temperature <= heart_rate"
 
 
@@ -84,3 +85,16 @@ def test_without_real_stays_one_side_is_shown(codec: Codec, ward: Callable[..., 
     assert all(one.training is None for one in transitions(found))
     assert rule_reports(found)[0].rows == {"synthetic": 1}
     assert projection(found) is None
+
+
+@pytest.mark.parametrize(("n", "is_told"), [(1, False), (10, False), (11, True)])
+def test_few_synthetic_stays_are_not_shown(n: int, is_told: bool, codec: Codec, ward: Callable[..., Stays]) -> None:
+    train = ward(500, 1)
+    found = compared(codec, train, None, train.take(slice(n)), reference=None, options=OPTIONS, imputed=False)
+    assert (co_missingness(found) is not None) == is_told
+    assert (len(transitions(found)) > 0) == is_told
+    assert (projection(found) is not None) == is_told
+    (rule,) = rule_reports(found)
+    assert (rule.rows["synthetic"] is not None) == (rule.stays["synthetic"] is not None) == is_told
+    assert rule.rows["training"] == 1
+    assert np.isnan(found.synthetic.correlation).all() == (not is_told)

@@ -70,3 +70,17 @@ def test_no_synthetic_stays_have_no_distance(ward: Callable[..., Stays], ward_co
     for feature in compare(ward(0, 1), ward(200, 1), ward_codec):
         assert feature.wasserstein is None
         assert feature.distance is None
+
+
+@pytest.mark.parametrize(("n", "is_told"), [(1, False), (10, False), (11, True)])
+def test_few_synthetic_stays_are_not_told(n: int, is_told: bool, ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    synthetic = ward(n, 2)
+    features = with_courses(compare(synthetic, ward(300, 1), ward_codec), synthetic, ward_codec, acf=np.zeros((2, 3)))
+    for feature in features:
+        assert (feature.synthetic is not None) == (feature.distance is not None) == is_told
+        numerical = feature.type == "numerical"
+        assert (feature.wasserstein is not None) == (is_told and numerical)
+        assert ("synthetic" in feature.acf) == (is_told and numerical)
+        assert any(one.side == "synthetic" for one in feature.trajectories) == (is_told and numerical)
+        assert all(part.synthetic is None for part in feature.by_label if part.n_synthetic < 11)
+        assert feature.training is not None

@@ -42,3 +42,13 @@ def test_a_table_without_stays_has_none(ward: Callable[..., Stays], ward_codec: 
         with pytest.raises(NotAvailable):
             compute(nobody, train, None, options=OPTIONS, tick=no_tick)
     assert dtw_figure(train, train, nobody, options=OPTIONS, tick=no_tick).holdout_value is None
+
+
+def test_the_courses_of_few_stays_have_no_distance(ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    train, few, enough = (to_table(ward(n, n), ward_codec) for n in (200, 49, 50))
+    with pytest.raises(NotAvailable, match="49 stays, at least 50 are needed: of fewer, it would tell"):
+        dtw_figure(few, train, None, options=OPTIONS, tick=no_tick)
+    assert dtw_figure(enough, train, few, options=OPTIONS, tick=no_tick).holdout_value is None
+    assert dtw_figure(enough, train, enough, options=OPTIONS, tick=no_tick).holdout_value is not None
+    with pytest.raises(NotAvailable, match="at least 11"):
+        mmd_figure(train.take(slice(10)), train, None, options=OPTIONS, tick=no_tick)

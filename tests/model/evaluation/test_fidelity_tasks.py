@@ -15,7 +15,7 @@ from model.spec.report import EvaluationOptions, MetricName
 from model.spec.schema import CategoricalFeature, Label, NumericalFeature, Schema
 
 NAMES = {*VALUE_METRICS, "dtw", "mmd"}
-RARE = {"tails"}  # needs more stays than most tests have: 11 beyond the rarest 0.1 %
+RARE = {"tails"}  # without the stays, 11 of them must be beyond the rarest 0.1 %: more than most tests have
 FIDELITY = EvaluationOptions(metrics=(*VALUE_METRICS, "dtw", "mmd"))
 EXACT = ("marginal_ks", "wasserstein", "total_variation", "correlation_mae", "transition_distance", "acf_mse")
 
@@ -55,12 +55,10 @@ def values(sides: Comparison) -> dict[str, float]:
 def test_every_figure_of_real_stays_is_near_the_holdouts(ward: Callable[..., Stays], ward_codec: Codec) -> None:
     found = figures(sides_of(ruled(ward_codec), ward(600, 1), ward(400, 2), ward(400, 3)))
     assert found.keys() == NAMES
-    assert {name for name, figure in found.items() if isinstance(figure, str)} == RARE
     for name, figure in found.items():
-        if isinstance(figure, str):
-            continue
+        assert isinstance(figure, Figure), name
         assert figure.holdout_value is not None, name
-        assert figure.value == pytest.approx(figure.holdout_value, abs=0.06), name
+        assert figure.value == pytest.approx(figure.holdout_value, abs=0.3 if name in RARE else 0.06), name
         if name != "mmd":
             assert figure.low is not None
             assert figure.high is not None
@@ -181,7 +179,7 @@ def test_what_is_kept_of_the_holdout_is_what_it_scores(
     found = figures(sides_of(codec, ward(400, 1), ward(300, 2), ward(300, 3)))
     for name, figure in found.items():
         floor = reference.floor(name)
-        if name in RARE:
+        if name in RARE:  # exact with the stays; of what may be told of them there is none
             assert floor is None
             continue
         assert isinstance(figure, Figure)
@@ -195,7 +193,7 @@ def test_filled_values_have_no_gaps_to_compare(
     codec, filled = ruled(ward_codec), ward_codec.fill(ward(300, 3))
     found = figures(sides_of(codec, ward(400, 1), ward(300, 2), filled, reference=reference, imputed=True))
     gaps = {"missing_rate_mae", "missing_runs", "co_missingness"}
-    assert {name for name, figure in found.items() if isinstance(figure, str)} == gaps | RARE
+    assert {name for name, figure in found.items() if isinstance(figure, str)} == gaps
     assert {found[name] for name in gaps} == {"missing values were filled in"}  # type: ignore[index]
     gone = figures(sides_of(codec, None, None, filled, reference=reference, imputed=True))
     kept = {name for name, figure in gone.items() if isinstance(figure, Figure)}
@@ -221,7 +219,7 @@ def test_an_old_reference_leaves_out_what_it_did_not_measure(
     missing = {name for name, figure in gone.items() if isinstance(figure, str)}
     assert missing == {"dtw", "mmd", "wasserstein", "tails", "conditional_distance", "co_missingness"}
     again = figures(sides_of(codec, ward(400, 1), ward(300, 2), ward(300, 3), reference=old))
-    assert {name for name, figure in again.items() if isinstance(figure, str)} == RARE
+    assert not {name for name, figure in again.items() if isinstance(figure, str)}
 
 
 def test_without_anything_real_only_the_rules_can_be_judged(ward: Callable[..., Stays], ward_codec: Codec) -> None:
@@ -282,3 +280,39 @@ def test_few_real_stays_have_a_figure_or_a_reason(n: int, ward: Callable[..., St
     found = figures(sides_of(ruled(ward_codec), ward(n, 1), ward(n, 2), ward(40, 3)))
     assert isinstance(found["missing_rate_mae"], Figure) == (n >= 11)
     assert isinstance(found["total_variation"], Figure)
+
+
+@pytest.mark.parametrize(("n", "is_told"), [(1, False), (10, False), (11, True)])
+def test_few_synthetic_stays_have_no_figure(
+    n: int, is_told: bool, ward: Callable[..., Stays], ward_codec: Codec
+) -> None:
+    train = ward(300, 1)
+    found = figures(sides_of(ruled(ward_codec), train, ward(100, 2), train.take(slice(n))))
+    for name in set(VALUE_METRICS) - {"conditional_distance"}:
+        assert isinstance(found[name], Figure) == is_told, name
+        assert is_told or "fewer than 11 synthetic" in str(found[name])
+    assert "at least 50" in str(found["dtw"])
+
+
+def test_figure_and_floor_compare_the_same_tails(ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    train, holdout, synthetic = ward(400, 1), ward(300, 2), ward(300, 3)
+    holdout.numerical[10:, :, 0] = np.nan
+    synthetic.numerical[::9, :, 0] = 60  # wild, where the holdout has nothing to compare
+    found = figures(sides_of(ward_codec, train, holdout, synthetic))["tails"]
+    assert isinstance(found, Figure)
+    assert found.sample == "2 of 4 tails"
+    assert found.value < 1
+    assert found.holdout_value is not None
+    unit = float(np.std(train.numerical[:, :, 1].astype(np.float64)))
+    ends = [np.quantile(side.numerical[:, :, 1].astype(np.float64), [0.001, 0.999]) for side in (holdout, train)]
+    assert found.holdout_value == pytest.approx(np.abs(ends[0] - ends[1]).mean() / unit)
+
+
+def test_gaps_of_a_table_equal_to_the_holdout_are_its_floor(ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    train, holdout = ward(300, 1), ward(60, 2)
+    holdout.numerical[:5, :, 1] = np.nan  # so few that a report rounds them
+    found = figures(sides_of(ward_codec, train, holdout, holdout, imputed=False))
+    for name in ("missing_runs", "missing_rate_mae", "tails"):
+        figure = found[name]
+        assert isinstance(figure, Figure)
+        assert figure.value == pytest.approx(figure.holdout_value), name

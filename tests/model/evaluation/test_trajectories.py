@@ -62,3 +62,12 @@ def test_without_a_label_of_few_categories_there_is_one_of_all_stays() -> None:
 def test_no_stays_have_an_empty_course() -> None:
     (course,) = trajectories(stays(np.zeros((0, 3)), np.zeros((0, 0), np.int64)), 0, side="synthetic", schema=schema())
     assert course.median == (None, None, None)
+
+
+@pytest.mark.parametrize(("n", "is_told"), [(1, False), (10, False), (11, True)])
+def test_a_quartile_of_synthetic_stays_is_of_eleven_at_its_step(n: int, is_told: bool) -> None:
+    values = RNG.normal(size=(40, 3))
+    values[n:, 1] = np.nan
+    (course,) = trajectories(stays(values, np.zeros((40, 0), np.int64)), 0, side="synthetic", schema=schema())
+    for curve in (course.low, course.median, course.high):
+        assert [value is not None for value in curve] == [True, is_told, True]

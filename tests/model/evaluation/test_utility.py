@@ -154,3 +154,12 @@ def test_every_label_has_every_kind_of_network(ward_codec: Codec) -> None:
         (label, kind) for label in ("death", "sex") for kind in CLASSIFIERS
     ]
     assert {(task.seed, task.n_seeds, task.n_stays) for task, _ in tasks} == {(7, 5, 100)}
+
+
+@pytest.mark.usefixtures("short_training")
+def test_what_is_drawn_to_learn_from_is_enough(ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    stays = ward(400, 1)
+    assert train(table(stays, ward_codec), DEATH._replace(n_stays=2)).n_stays == 30
+    rare = with_labels(stays, np.repeat([[1], [0]], [6, 394], axis=0))
+    with pytest.raises(NotAvailable, match="the sample of 40 stays to train on has fewer than two"):
+        train(table(rare, ward_codec), DEATH._replace(n_stays=40))

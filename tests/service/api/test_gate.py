@@ -17,7 +17,7 @@ from service.api.auth import is_admin, read_admin_key
 from service.contracts.errors import BadKeyFile, Unauthorized
 from service.contracts.records import OVERRIDES
 from service.contracts.settings import Settings
-from service.contracts.storage import ArtifactStore
+from service.contracts.storage import ArtifactStore, write_record
 from tests.service.api.conftest import serving
 from tests.service.api.test_bad_input import check_problem
 from tests.service.making import add_job, add_model, finish_generate
@@ -83,7 +83,36 @@ def test_what_is_known_of_a_held_cohort_can_be_read(client: httpx.Client) -> Non
 def test_what_passed_and_what_could_not_be_tested_goes_out(client: httpx.Client) -> None:
     fill(ArtifactStore(client_data_dir(client)))
     assert client.get("/jobs/job-2/cohort").is_success
-    assert client.get("/jobs/job-3/cohort").is_success
+
+
+@pytest.mark.parametrize(
+    ("setting", "origin", "leaves"),
+    [
+        ("bundled", "bundled", True),
+        ("bundled", "imported", False),
+        ("bundled", "trained", False),  # its dataset was deleted, perhaps in order to get around the gate
+        ("release", "imported", True),
+        ("hold", "bundled", False),
+    ],
+)
+def test_what_could_not_be_tested_leaves_as_the_setting_says(
+    tmp_path: Path, valkey_url: str, redis: Redis, setting: Any, origin: str, leaves: bool
+) -> None:
+    settings = Settings(data_dir=tmp_path / "var", privacy_not_evaluated=setting)
+    store = ArtifactStore(settings.data_dir)
+    fill(store)
+    model = store.model("model-1").model_copy(update={"origin": origin})
+    write_record(store.model_dir("model-1"), model)
+    with serving(create_app(settings, redis_url=valkey_url)) as client:
+        assert client.get("/jobs/job-3/cohort").is_success == leaves
+        assert client.get("/jobs/job-2/cohort").is_success
+
+
+def test_an_untested_cohort_of_a_model_that_is_gone_stays_inside(client: httpx.Client) -> None:
+    store = ArtifactStore(client_data_dir(client))
+    fill(store)
+    store.remove("models", "model-1")
+    check_problem(client.get("/jobs/job-3/cohort"), 403, "could not be tested")
 
 
 def test_a_hospital_can_hold_what_could_not_be_tested(tmp_path: Path, valkey_url: str, redis: Redis) -> None:

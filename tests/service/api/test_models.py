@@ -16,7 +16,7 @@ from service.api.deps import Services
 from service.api.downloads import Download
 from service.contracts.job_store import JobStore
 from service.contracts.records import WEIGHTS, ModelRecord
-from service.contracts.storage import RECORD, ArtifactStore
+from service.contracts.storage import RECORD, ArtifactStore, write_record
 from service.jobs import JobQueue
 from tests.service.making import add_model, safetensors
 
@@ -103,6 +103,26 @@ def test_an_archive_can_be_imported_where_the_model_is_not(client: httpx.Client,
     assert store.model("model-1") == before.model_copy(update={"origin": "imported"})
     assert (store.model_dir("model-1") / WEIGHTS).read_bytes() == safetensors()
     assert list(store.staging_root.iterdir()) == []
+
+
+def relinked(archive: bytes, **change: object) -> bytes:
+    """The archive with another record."""
+    files = unzipped(archive)
+    return zipped(files | {RECORD: json.dumps({**json.loads(files[RECORD]), **change}).encode()})
+
+
+def test_an_archive_cannot_say_what_its_model_was_trained_on(client: httpx.Client, store: ArtifactStore) -> None:
+    """A cohort is judged against those stays: a made-up link would have it judged against strangers, or not at all."""
+    model = add_model(store).model_copy(update={"dataset_id": "data-1", "dataset_sha256": "1" * 64})
+    write_record(store.model_dir("model-1"), model)
+    archive = client.get("/models/model-1/archive").content
+    for name, link in (("twin-1", None), ("twin-2", "data-2")):
+        assert send(client, relinked(archive, id=name, dataset_id=link, seed=7)).status_code == 201
+        twin = store.model(name)
+        assert (twin.dataset_id, twin.dataset_sha256, twin.seed) == ("data-1", "1" * 64, 0)
+    store.remove("models", "model-1")
+    assert send(client, relinked(archive, id="stranger", dataset_id="data-2")).status_code == 201
+    assert store.model("stranger").dataset_id is None
 
 
 DAMAGES: dict[str, tuple[Callable[[Files], Files], str]] = {

@@ -67,7 +67,11 @@ def test_too_few_stays_give_a_reason(train: Stays, holdout: Stays, honest: Stays
         dcr_share(space_of(unit_codec, train, None, honest).view(), threshold=0.55)
     with pytest.raises(NotAvailable, match="fewer than 50 stays in the holdout"):
         dcr_share(space_of(unit_codec, train, holdout.take(slice(49)), honest).view(), threshold=0.55)
-    few = space_of(unit_codec, train, holdout, honest.take(slice(40))).view()
-    for metric in (dcr_share, dcr_tail_share, nnaa_loss):
-        with pytest.raises(NotAvailable, match="fewer than"):
-            metric(few, threshold=0.5)
+    few = space_of(unit_codec, train, holdout, honest.take(slice(60))).view()
+    with pytest.raises(NotAvailable, match="fewer than 100"):
+        dcr_tail_share(few, threshold=0.5)
+    who = np.arange(60) < 40
+    with pytest.raises(NotAvailable, match="fewer than 50"):
+        dcr_share(few, about=who, threshold=0.5)
+    with pytest.raises(NotAvailable, match="fewer than 50"):
+        space_of(unit_codec, train, holdout, honest.take(slice(49))).view()

@@ -4,10 +4,19 @@ import pytest
 from model.data.codec import Codec
 from model.data.stays import Stays
 from model.evaluation.privacy import PrivacySpace, privacy_space
-from model.evaluation.privacy.copies import RARE, exact_copies, near_copies, rarity_of, scans
+from model.evaluation.privacy.copies import exact_copies, near_copies
+from model.evaluation.privacy.rarity import RARE, rarity_of
+from model.evaluation.privacy.scans import halves, scans
 from model.evaluation.space import NotAvailable
 from model.spec.report import EvaluationOptions
 from tests.model.evaluation.privacy.conftest import draw_stays, joined, moved, noisy
+
+
+def spliced(stays: Stays, others: Stays, steps: slice) -> Stays:
+    """The stays within `steps`, and others around them."""
+    numerical, categorical = others.numerical.copy(), others.categorical.copy()
+    numerical[:, steps], categorical[:, steps] = stays.numerical[:, steps], stays.categorical[:, steps]
+    return Stays(numerical, categorical, others.labels)
 
 
 def space_of(codec: Codec, train: Stays, holdout: Stays | None, synthetic: Stays) -> PrivacySpace:
@@ -26,7 +35,7 @@ def test_exact_copies_are_counted_wherever_they_come_from(
 
 
 def test_a_changed_value_or_gap_is_no_exact_copy(train: Stays, holdout: Stays, unit_codec: Codec) -> None:
-    first = train.take(slice(30))
+    first = train.take(slice(60))
     numerical = first.numerical.copy()
     numerical[:, 3, 0] = np.where(np.isnan(numerical[:, 3, 0]), 80.0, np.nan)
     changed = Stays(numerical, first.categorical, first.labels)
@@ -35,13 +44,21 @@ def test_a_changed_value_or_gap_is_no_exact_copy(train: Stays, holdout: Stays, u
     assert near_copies(view, threshold=0.0, scanned=False).value == pytest.approx(1.0, abs=0.01)
 
 
-def test_doubles_among_real_stays_excuse_as_many_synthetic_ones(
-    train: Stays, holdout: Stays, unit_codec: Codec
-) -> None:
+def test_doubles_among_real_stays_excuse_no_copies(train: Stays, holdout: Stays, unit_codec: Codec) -> None:
     doubled = joined(train, train.take(slice(600)))
     mixed = joined(draw_stays(400, 8), train.take(slice(300)))
-    figure = exact_copies(space_of(unit_codec, doubled, None, mixed).view(), threshold=0.0)
-    assert figure.holdout_value == pytest.approx(2 / 3)
+    view = space_of(unit_codec, doubled, None, mixed).view()
+    figure = exact_copies(view, threshold=0.0)
+    assert figure.holdout_value == 0.0
+    assert figure.gate_low == pytest.approx(3 / 7)
+    assert (view.synthetic_to_real().ratio[400:] < 0.01).all()
+
+
+def test_doubles_that_tell_little_excuse_as_many_synthetic_ones(train: Stays, unit_codec: Codec) -> None:
+    some = train.take(slice(600))
+    flat = Stays(np.full_like(some.numerical, 80.0), np.zeros_like(some.categorical), some.labels)
+    figure = exact_copies(space_of(unit_codec, flat, None, flat.take(slice(100))).view(), threshold=0.0)
+    assert figure.holdout_value == 1.0
     assert figure.gate_low == 0.0
 
 
@@ -75,11 +92,13 @@ def test_what_a_generator_of_average_stays_draws_is_no_copy(train: Stays, holdou
     assert near_copies(space_of(unit_codec, train, holdout, average).view(), threshold=0.0, scanned=True).value == 0.0
 
 
-@pytest.mark.parametrize("kind", ["shifted", "measured in both"])
+@pytest.mark.parametrize("kind", ["shifted", "measured in both", "one half"])
 def test_each_search_finds_its_copies(kind: str, train: Stays, holdout: Stays, unit_codec: Codec) -> None:
     leaked = train.take(slice(100))
     if kind == "shifted":
         leaked = moved(leaked, -2)
+    elif kind == "one half":
+        leaked = spliced(leaked, draw_stays(len(leaked), 7), slice(6, 18))
     else:
         numerical = leaked.numerical.copy()
         numerical[np.random.default_rng(0).random(numerical.shape) < 0.3] = np.nan
@@ -107,3 +126,11 @@ def test_too_few_real_stays_give_a_reason(train: Stays, honest: Stays, unit_code
     view = space_of(unit_codec, train.take(slice(49)), None, honest).view()
     with pytest.raises(NotAvailable, match="fewer than 50 real stays"):
         near_copies(view, threshold=0.0, scanned=False)
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "starts", "width"), [(4, [0, 1, 2], 2), (24, [0, 6, 12], 12), (25, [0, 6, 12], 13)]
+)
+def test_halves_are_the_first_the_middle_and_the_last(n_steps: int, starts: list[int], width: int) -> None:
+    assert [steps.start for steps in halves(n_steps)] == starts
+    assert {steps.stop - steps.start for steps in halves(n_steps)} == {width}

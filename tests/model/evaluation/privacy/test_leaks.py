@@ -8,6 +8,7 @@ import pytest
 from model.data.codec import Codec
 from model.data.stays import Stays
 from tests.model.evaluation.privacy.conftest import VITALS, draw_stays, gate, joined, moved, noisy
+from tests.model.evaluation.privacy.test_copies import spliced
 
 N_LEAKED = 60
 Change = Callable[[Stays, Codec], Stays]
@@ -132,3 +133,34 @@ def test_the_order_of_the_stays_changes_no_figure(
     after = gate(unit_codec, train, holdout, mixed.take(np.random.default_rng(5).permutation(len(mixed))))[1]
     for name in ("exact_copies", "near_copies", "dcr_share", "dcr_tail_share", "membership_auc", "membership_excess"):
         assert after[name].value == pytest.approx(before[name].value, abs=1e-6), name
+
+
+@pytest.mark.parametrize("overlap", ["doubled stays", "holdout with the training stays"])
+def test_doubles_among_the_real_stays_hide_no_copies(
+    overlap: str, train: Stays, holdout: Stays, honest: Stays, unit_codec: Codec
+) -> None:
+    known, aside = joined(train, train.take(slice(90))), joined(holdout, train.take(slice(90, 180)))
+    if overlap != "doubled stays":
+        known, aside = train, joined(train, holdout)
+    assert gate(unit_codec, known, aside, honest)[0].status == "passed"
+    few = train.take(slice(40, 90))
+    for leaked in (few, noisy(few, 0.1, unit_codec)):
+        verdict, _ = gate(unit_codec, known, aside, planted(honest, leaked))
+        assert "near_copies" in {test.name for test in verdict.failed if test.about is None}
+
+
+@pytest.mark.parametrize("steps", [slice(0, 12), slice(12, 24)], ids=["first half", "second half"])
+def test_half_a_stay_in_one_piece_is_held(
+    steps: slice, train: Stays, holdout: Stays, honest: Stays, unit_codec: Codec
+) -> None:
+    leaked = spliced(train.take(slice(N_LEAKED)), honest.take(slice(N_LEAKED)), steps)
+    verdict, _ = gate(unit_codec, train, holdout, planted(honest, leaked))
+    assert "near_copies" in {test.name for test in verdict.failed if test.about is None}
+
+
+def test_a_part_of_the_holdout_or_one_with_others_is_no_control(
+    train: Stays, holdout: Stays, honest: Stays, unit_codec: Codec
+) -> None:
+    for table in (holdout.take(slice(250)), joined(holdout, honest.take(slice(20)))):
+        verdict, _ = gate(unit_codec, train, holdout, table)
+        assert "exact_copies" in {test.name for test in verdict.failed if test.about is None}

@@ -32,7 +32,7 @@ def test_two_stays_of_a_patient_do_not_hide_a_copy(train: Stays, holdout: Stays,
         patients=np.tile(np.arange(len(train)), 2),
     )
     aside = Stays(holdout.numerical, holdout.categorical, holdout.labels, np.arange(len(holdout)) + len(train))
-    copies = train.take(slice(20))
+    copies = train.take(slice(50))
     space = privacy_space(unit_codec, train=twice, holdout=aside, synthetic=copies, imputed=False, options=OPTIONS)
     assert (space.view().synthetic_to_real().ratio < 0.01).all()
     assert np.median(space.view().real_to_real().ratio) > 0.8

@@ -42,7 +42,7 @@ def test_any_schema_gives_a_verdict(kind: str, length: int) -> None:
     assert all(score.status != "failed" for score in scores.values())
 
 
-@pytest.mark.parametrize("n_synthetic", [0, 1, 2])
+@pytest.mark.parametrize("n_synthetic", [0, 1, 49, 50])
 @pytest.mark.parametrize("n_train", [1, 2, 60])
 @pytest.mark.parametrize("n_holdout", [0, 1, 2])
 def test_tables_of_hardly_any_stays_break_nothing(n_synthetic: int, n_train: int, n_holdout: int) -> None:
@@ -51,7 +51,7 @@ def test_tables_of_hardly_any_stays_break_nothing(n_synthetic: int, n_train: int
     holdout = table(n_holdout, "both", 4, 1) if n_holdout else None
     verdict, scores = gate(codec, train, holdout, table(n_synthetic, "both", 4, 2))
     assert all(score.status != "failed" for score in scores.values())
-    assert verdict.status == ("passed" if n_synthetic and n_train == 60 else "not_evaluated"), verdict.reason
+    assert verdict.status == ("passed" if n_synthetic >= 50 and n_train == 60 else "not_evaluated"), verdict.reason
 
 
 def test_flat_and_empty_stays_that_coincide_by_chance_hold_nothing() -> None:
@@ -128,3 +128,17 @@ def test_histograms_are_shares_and_tell_of_no_few_real_stays(
     assert small == []
     gone = privacy_space(unit_codec, train=None, holdout=None, synthetic=honest, imputed=False, options=options)
     assert distance_histograms(gone) == ()
+
+
+def test_a_table_of_fewer_than_fifty_stays_is_not_evaluated(train: Stays, holdout: Stays, unit_codec: Codec) -> None:
+    few = train.take(slice(49))
+    verdict, scores = gate(unit_codec, train, holdout, few)
+    assert (verdict.status, verdict.n_tests) == ("not_evaluated", 0)
+    assert verdict.reason == (
+        "Exact copies of real stays could not be looked for because the table has fewer than 50 stays: too few to tell "
+        "copies from chance, and distances of so few would tell of single patients."
+    )
+    assert {score.status for score in scores.values()} == {"not_available"}
+    options = EvaluationOptions()
+    space = privacy_space(unit_codec, train=train, holdout=holdout, synthetic=few, imputed=False, options=options)
+    assert distance_histograms(space) == ()

@@ -82,7 +82,15 @@ def test_without_the_dataset_nothing_is_decided_and_without_a_holdout_the_copies
     rest = [score_of(name, None, reason="no holdout") for name in NECESSARY[2:]]
     verdict = privacy_verdict([*copies, *rest], thresholds=LIMITS)
     assert verdict.status == "passed"
-    assert "nothing more could be tested" in verdict.reason
+    assert "nothing more could be tested because no holdout" in verdict.reason
+
+
+def test_a_necessary_test_that_was_impossible_is_named_where_the_rest_passed() -> None:
+    rest = [one for one in harmless() if one.name != "dcr_tail_share"]
+    missing = score_of("dcr_tail_share", None, reason="fewer than 100 synthetic stays")
+    verdict = privacy_verdict([*rest, missing], thresholds=LIMITS)
+    assert verdict.status == "passed"
+    assert verdict.reason.endswith("among the closest stays (fewer than 100 synthetic stays).")
 
 
 def test_no_score_at_all_is_no_pass() -> None:
