@@ -37,5 +37,4 @@ def _enqueue(record: JobRecord, *, redis: Redis, settings: Settings, installatio
         failure_ttl=settings.rq_ttl_seconds,
         retry=Retry(max=retries, enqueue_at_front=True) if retries else None,
         unique=True,
-        at_front=True,  # its cohort waits for it, while an evaluation of somebody's table keeps nothing back
     )

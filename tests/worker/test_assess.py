@@ -157,7 +157,7 @@ def test_a_cohort_whose_tests_broke_is_held_although_nobody_knows_how_close_it_i
         raise ZeroDivisionError
 
     monkeypatch.setattr("model.evaluation.privacy.copies.exact_copies", broken)
-    job_id = submit(shop, small_cohort(model))
+    job_id = submit(shop, small_cohort(model).model_copy(update={"n_stays": 60}))
     assert execute(job_id, shop) == HANDED_OVER
     assert execute(job_id, shop, stage="evaluation") == "succeeded"
     result = shop.jobs.read(job_id).result

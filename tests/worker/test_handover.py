@@ -34,9 +34,3 @@ def test_without_redis_it_is_left_to_the_gateway(settings: Settings) -> None:
     with capture_logs() as lines:
         hand_over(drawn(), redis=impatient_redis("redis://127.0.0.1:1"), settings=settings, installation="here")
     assert [line["event"] for line in lines] == ["not_handed_over"]
-
-
-def test_a_cohort_does_not_wait_behind_the_tables_that_others_evaluate(redis: Redis, settings: Settings) -> None:
-    redis.rpush("rq:queue:cdmt-here-evaluate", "an-upload")
-    hand_over(drawn(), redis=redis, settings=settings, installation="here")
-    assert redis.lrange("rq:queue:cdmt-here-evaluate", 0, -1) == [b"some-job-evaluation", b"an-upload"]
