@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from model.checkpoint import Model
+from model.data.frame import as_written
 from model.data.rules import breaks_rules
 from model.data.split import Split
 from model.data.stays import Stays
 from model.spec.privacy import PrivacyThresholds
 from model.spec.schema import Schema
 from model.strata import LabelPlan, count_labels, plan_labels
-from model.synthesis import UNCONDITIONED, accept_all, synthesise
+from model.synthesis import UNCONDITIONED, Accept, accept_all, synthesise
 from model.training import CancelCheck, Progress
 from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, now
 from service.contracts.records import COHORT, CohortRecord, FileEntry
@@ -191,7 +192,7 @@ def _draw(
         chunk_size=size,
         progress=progress,
         cancelled=cancelled,
-        accept=(lambda stays: ~breaks_rules(stays, model.schema)) if request.enforce_rules else accept_all,
+        accept=keeping_rules(model) if request.enforce_rules else accept_all,
         redrawn=tally.redraw,
     )
     metadata = cohort_metadata(request, model=stored.record, chunk_size=size)
@@ -199,6 +200,12 @@ def _draw(
     for stays in write_cohort(chunks, destination / COHORT, schema=model.schema, layout=layout, metadata=metadata):
         tally.add(stays)
     return tally
+
+
+def keeping_rules(model: Model) -> Accept:
+    """Accepts stays that keep the rules of the model's schema as its table will have them, rounded to its columns."""
+    schema, layout = model.schema, model.description.layout
+    return lambda stays: ~breaks_rules(as_written(stays, schema, layout), schema)
 
 
 def _result(request: GenerateRequest, plan: LabelPlan, tally: Tally, cohort: FileEntry, *, seconds: float) -> JobResult:

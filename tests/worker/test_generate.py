@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -22,7 +23,7 @@ from service.contracts.jobs import GenerateRequest
 from tests.worker.conftest import ignore_progress, never
 from tests.worker.tables import FAST_SAMPLER, LENGTH, made_up_stays
 from worker.cohort import read_cohort
-from worker.generate import Generated, generate_cohort
+from worker.generate import Generated, generate_cohort, keeping_rules
 from worker.models import StoredModel, read_model
 
 
@@ -141,6 +142,24 @@ def test_stays_that_break_a_rule_are_drawn_again_and_the_labels_stay_exact(store
     frame = pd.read_parquet(tmp_path / "b" / "cohort.parquet")
     assert not (frame["temp"] > frame["heart_rate"]).any()
     assert kept.result.label_counts == free.result.label_counts
+
+
+def test_rules_hold_for_the_numbers_that_are_written(stored: StoredModel) -> None:
+    """36.6 beats a limit of 36.8, but goes into a column of integers as 37."""
+    schema = stored.model.schema.model_copy(update={"rules": ("heart_rate <= temp",)})
+    description = stored.model.description
+    columns = tuple(
+        column.model_copy(update={"dtype": "int32"}) if column.name == "heart_rate" else column
+        for column in description.layout.columns
+    )
+    layout = description.layout.model_copy(update={"columns": columns})
+    model = replace(
+        stored.model, codec=codec_of(stored, schema), description=description.model_copy(update={"layout": layout})
+    )
+    numerical = np.full((2, LENGTH, 2), (36.4, 36.8), dtype=np.float32)
+    numerical[0, 0] = (36.6, 36.8)
+    stays = Stays(numerical, np.zeros((2, LENGTH, 1), dtype=np.int64), np.zeros((2, 2), dtype=np.int64))
+    assert keeping_rules(model)(stays).tolist() == [False, True]
 
 
 def codec_of(stored: StoredModel, schema: Schema) -> Codec:
