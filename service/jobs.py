@@ -25,7 +25,6 @@ from service.contracts.job_store import JobStore
 from service.contracts.jobs import (
     QUEUES,
     SERIALIZER,
-    TASKS,
     JobError,
     JobKind,
     JobRecord,
@@ -38,6 +37,7 @@ from service.contracts.jobs import (
 )
 from service.contracts.products import retract
 from service.contracts.settings import Settings
+from service.contracts.transport import enqueue_call
 from service.contracts.workdirs import sweep_work
 
 log = logging.getLogger(__name__)
@@ -237,14 +237,8 @@ class JobQueue:
         retries = self.settings.max_attempts - 1
         try:
             self._queues[record.queue].enqueue_call(
-                TASKS[record.stage],
-                args=[record.id],
-                job_id=record.rq_id,
-                timeout=self.settings.timeout_seconds(record.queue),
-                result_ttl=self.settings.rq_ttl_seconds,
-                failure_ttl=self.settings.rq_ttl_seconds,
+                **enqueue_call(record, self.settings),
                 retry=Retry(max=retries, enqueue_at_front=True) if retries else None,
-                unique=True,
             )
         except DuplicateJobError:
             log.info("job %s is in the queue already", record.id)

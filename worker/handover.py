@@ -8,8 +8,9 @@ from redis.exceptions import RedisError
 from rq import Queue, Retry
 from rq.exceptions import DuplicateJobError
 
-from service.contracts.jobs import SERIALIZER, TASKS, JobRecord, queue_name
+from service.contracts.jobs import SERIALIZER, JobRecord, queue_name
 from service.contracts.settings import Settings
+from service.contracts.transport import enqueue_call
 
 log = structlog.get_logger(__name__)
 
@@ -29,12 +30,6 @@ def _enqueue(record: JobRecord, *, redis: Redis, settings: Settings, installatio
     retries = settings.max_attempts - 1
     name = queue_name(record.queue, installation)
     Queue(name, connection=redis, serializer=SERIALIZER).enqueue_call(
-        TASKS[record.stage],
-        args=[record.id],
-        job_id=record.rq_id,
-        timeout=settings.timeout_seconds(record.queue),
-        result_ttl=settings.rq_ttl_seconds,
-        failure_ttl=settings.rq_ttl_seconds,
+        **enqueue_call(record, settings),
         retry=Retry(max=retries, enqueue_at_front=True) if retries else None,
-        unique=True,
     )

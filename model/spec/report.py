@@ -6,7 +6,7 @@ A report can be handed to people who may not see the patients' data. Nothing in 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -26,6 +26,18 @@ from model.spec.privacy import PrivacyThresholds, PrivacyVerdict
 
 REPORT_VERSION = 2
 
+PrivacyMetric = Literal[
+    "exact_copies",
+    "near_copies",
+    "dcr_share",
+    "dcr_tail_share",
+    "nndr",
+    "nnaa_loss",
+    "membership_auc",
+    "membership_density_auc",
+    "membership_excess",
+    "attribute_gain",
+]
 MetricName = Literal[
     "marginal_ks",
     "wasserstein",
@@ -48,16 +60,7 @@ MetricName = Literal[
     "trtr",
     "trts",
     "augmentation",
-    "exact_copies",
-    "near_copies",
-    "dcr_share",
-    "dcr_tail_share",
-    "nndr",
-    "nnaa_loss",
-    "membership_auc",
-    "membership_density_auc",
-    "membership_excess",
-    "attribute_gain",
+    PrivacyMetric,
 ]
 Classifier = Literal["bilstm", "transformer", "cnn_lstm"]
 Detail = Literal["quick", "full"]
@@ -66,20 +69,7 @@ Better = Literal["lower", "higher", "closer to 0.5"]
 Group = Literal["privacy", "values", "missingness", "course", "likeness", "usefulness"]
 Verdict = Literal["like_real", "close", "different"]
 
-PRIVACY_METRICS: frozenset[MetricName] = frozenset(
-    {
-        "exact_copies",
-        "near_copies",
-        "dcr_share",
-        "dcr_tail_share",
-        "nndr",
-        "nnaa_loss",
-        "membership_auc",
-        "membership_density_auc",
-        "membership_excess",
-        "attribute_gain",
-    }
-)
+PRIVACY_METRICS: frozenset[MetricName] = frozenset(get_args(PrivacyMetric))
 
 
 class EvaluationOptions(Spec):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from model.evaluation.detection import auc_variance
 from model.evaluation.privacy.intervals import GATE_TAIL, Z95, Z_GATE, difference
 from model.evaluation.privacy.neighbours import nearest
 from model.evaluation.privacy.view import NO_HOLDOUT, View
@@ -171,9 +173,7 @@ def _mean_auc(aucs: list[_Auc], *, threshold: float, sample: str) -> Figure:
 
 def standard_error(auc: float, n_positive: int, n_negative: int) -> float:
     """Standard error of an AUC (Hanley & McNeil 1982, eq. 1-2)."""
-    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    variance = auc * (1 - auc) + (n_positive - 1) * (q1 - auc**2) + (n_negative - 1) * (q2 - auc**2)
-    return float(np.sqrt(max(variance, 0.0) / (n_positive * n_negative)))
+    return math.sqrt(auc_variance(auc, n_positive, n_negative))
 
 
 def _category_auc(shares: Floats, truth: Bools) -> tuple[float, float] | None:

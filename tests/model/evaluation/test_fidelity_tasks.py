@@ -12,7 +12,7 @@ from model.evaluation.fidelity_values import VALUE_METRICS
 from model.evaluation.reference import ReferenceStatistics, reference_statistics
 from model.evaluation.space import Figure, NotAvailable, no_tick
 from model.spec.report import EvaluationOptions, MetricName
-from model.spec.schema import CategoricalFeature, Label, NumericalFeature, Schema
+from tests.model.evaluation.odd_tables import odd
 
 NAMES = {*VALUE_METRICS, "dtw", "mmd"}
 RARE = {"tails"}  # without the stays, 11 of them must be beyond the rarest 0.1 %: more than most tests have
@@ -231,44 +231,14 @@ def test_without_anything_real_only_the_rules_can_be_judged(ward: Callable[..., 
 KINDS = ("no numerical", "no categorical", "no labels", "one step", "constant", "never measured", "one class")
 
 
-def odd(kind: str, n: int) -> tuple[Schema, Stays]:
-    """Tables that break careless code."""
-    rng = np.random.default_rng(n)
-    length = 1 if kind == "one step" else 5
-    numerical = rng.normal(size=(n, length, 3)).astype(np.float32)
-    categorical = rng.integers(0, 2, (n, length, 2))
-    labels = rng.integers(0, 3, (n, 1))
-    if kind == "constant":
-        numerical[:], categorical[:] = 5, 1
-    if kind == "never measured":
-        numerical[:, :, 0], categorical[:, :, 0] = np.nan, -1
-    if kind == "one class":
-        labels[:] = 0
-    numerical = numerical[:, :, : 0 if kind == "no numerical" else 3]
-    categorical = categorical[:, :, : 0 if kind == "no categorical" else 2]
-    labels = labels[:, : 0 if kind == "no labels" else 1]
-    schema = Schema(
-        stay_id="stay",
-        time="hour",
-        sequence_length=length,
-        features=(
-            *(NumericalFeature(name=f"n{j}") for j in range(numerical.shape[2])),
-            *(CategoricalFeature(name=f"c{j}", categories=("a", "b")) for j in range(categorical.shape[2])),
-        ),
-        labels=tuple(Label(name=f"l{k}", categories=("x", "y", "z")) for k in range(labels.shape[1])),
-        rules=() if kind == "no numerical" else ("n0 <= n1",),
-    )
-    return schema, Stays(numerical, categorical, labels)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n", [0, 1, 2, 60, 250])
 @pytest.mark.parametrize("imputed", [False, True])
 def test_odd_tables_have_a_figure_or_a_reason(kind: str, n: int, imputed: bool) -> None:
-    schema, stays = odd(kind, 250)
+    schema, stays = odd(kind, 250, with_rule=True)
     real = split(stays, holdout_fraction=0.2, seed=0)
     codec = Codec.fit(real.train, schema)
-    found = figures(sides_of(codec, real.train, real.holdout, odd(kind, n)[1], imputed=imputed))
+    found = figures(sides_of(codec, real.train, real.holdout, odd(kind, n, with_rule=True)[1], imputed=imputed))
     assert found.keys() == NAMES
     for name, figure in found.items():
         told = [figure] if isinstance(figure, str) else [figure.value, figure.low, figure.high, figure.holdout_value]

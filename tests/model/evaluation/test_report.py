@@ -17,7 +17,7 @@ from model.evaluation.render import render_html
 from model.evaluation.report import evaluate
 from model.spec.errors import Cancelled
 from model.spec.report import PRIVACY_METRICS, EvaluationOptions, MetricName, Report, Score, Subject
-from model.spec.schema import CategoricalFeature, Label, NumericalFeature, Schema
+from tests.model.evaluation.odd_tables import odd
 
 pytestmark = pytest.mark.usefixtures("short_training_in_module")
 
@@ -237,34 +237,6 @@ def test_a_sample_of_a_larger_cohort(
     assert (report.n_stays, report.n_evaluated) == (1000, 50)
     assert {label.name: label.obtained for label in report.labels} == obtained
     assert any("sample of 50" in note for note in report.notes)
-
-
-def odd(kind: str, n: int) -> tuple[Schema, Stays]:
-    """Tables that break careless code."""
-    length = 1 if kind == "one step" else 5
-    numerical = RNG.normal(size=(n, length, 3)).astype(np.float32)
-    categorical = RNG.integers(0, 2, (n, length, 2))
-    labels = RNG.integers(0, 3, (n, 1))
-    if kind == "constant":
-        numerical[:], categorical[:] = 5, 1
-    if kind == "never measured":
-        numerical[:, :, 0], categorical[:, :, 0] = np.nan, -1
-    if kind == "one class":
-        labels[:] = 0
-    numerical = numerical[:, :, : 0 if kind == "no numerical" else 3]
-    categorical = categorical[:, :, : 0 if kind == "no categorical" else 2]
-    labels = labels[:, : 0 if kind == "no labels" else 1]
-    schema = Schema(
-        stay_id="stay",
-        time="hour",
-        sequence_length=length,
-        features=(
-            *(NumericalFeature(name=f"n{j}") for j in range(numerical.shape[2])),
-            *(CategoricalFeature(name=f"c{j}", categories=("a", "b")) for j in range(categorical.shape[2])),
-        ),
-        labels=tuple(Label(name=f"l{k}", categories=("x", "y", "z")) for k in range(labels.shape[1])),
-    )
-    return schema, Stays(numerical, categorical, labels)
 
 
 KINDS = ("no numerical", "no categorical", "no labels", "one step", "constant", "never measured", "one class", "plain")
