@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from model.checkpoint import Model
+from model.data.codec import Codec
 from model.data.stays import Stays, concatenate
 from model.diffusion.denoiser import Denoiser
 from model.diffusion.guidance import guided, one_hot_labels
@@ -28,6 +29,18 @@ Accept = Callable[[Stays], npt.NDArray[np.bool_]]
 Draw = Callable[[npt.NDArray[np.int64], tuple[int, ...]], Stays]
 
 
+class Source(Protocol):
+    """What stays are drawn from: a trained denoiser, and the codec of the data that it learned."""
+
+    @property
+    def codec(self) -> Codec:
+        """From the network's numbers to stays."""
+
+    @property
+    def denoiser(self) -> Denoiser:
+        """What training learned."""
+
+
 def accept_all(stays: Stays) -> npt.NDArray[np.bool_]:
     """Every stay is good as it is drawn."""
     return np.ones(len(stays), dtype=np.bool_)
@@ -38,7 +51,7 @@ def forget(n_stays: int) -> None:
 
 
 def synthesise(
-    model: Model,
+    model: Source,
     labels: npt.NDArray[np.int64],
     *,
     sampler: SamplerConfig,
@@ -103,7 +116,7 @@ def _noise(denoiser: Denoiser, n: int, *, seed: tuple[int, ...]) -> Tensor:
 
 @torch.no_grad()
 def _draw(
-    model: Model,
+    model: Source,
     labels: npt.NDArray[np.int64],
     noise: Tensor,
     part: slice,
