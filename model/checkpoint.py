@@ -106,6 +106,7 @@ def load_model(folder: Path, device: torch.device) -> Model:
         dimensions_of(codec, description.codec.data_schema.sequence_length),
         description.network,
         learnable_schedule=False,
+        rho_range=description.training.rho_range,
         generator=torch.Generator(),
     )
     try:

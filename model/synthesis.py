@@ -14,16 +14,16 @@ from torch import Tensor
 from model.data.codec import Codec
 from model.data.stays import Stays, concatenate
 from model.diffusion.denoiser import Denoiser
-from model.diffusion.guidance import guided, one_hot_labels
-from model.diffusion.sampler import dpmpp_2m_sampler, euler_sampler, solver_times, start_state
+from model.diffusion.guidance import LabelScales, guided, label_scales, one_hot_labels
+from model.diffusion.sampler import Churn, dpmpp_2m_sampler, euler_sampler, solver_times, start_state
 from model.memory import Halving
 from model.spec.config import Missing, SamplerConfig
 from model.spec.errors import Cancelled, SamplingError
 from model.training import CancelCheck, Progress
 
-SOLVERS = {"euler": euler_sampler, "2m": dpmpp_2m_sampler}
 UNCONDITIONED = -1
 MAX_REDRAWS = 50
+AFTER_START = 1_000  # keys of the steps' noise begin beyond those of the attempts
 
 Accept = Callable[[Stays], npt.NDArray[np.bool_]]
 Draw = Callable[[npt.NDArray[np.int64], tuple[int, ...]], Stays]
@@ -87,8 +87,8 @@ def synthesise(
             tell: Callable[[float], None] = tell,
             number: int = number,
         ) -> Stays:
-            noise = _noise(model.denoiser, len(codes), seed=(seed, number, *key))
-            part = partial(_draw, model, codes, noise, sampler=sampler, missing=missing, tell=tell)
+            noise = partial(_noise, model.denoiser, len(codes), seed=(seed, number, *key))
+            part = partial(_draw, model, codes, noise, noise(), sampler=sampler, missing=missing, tell=tell)
             return concatenate(halving.run(part, len(codes)))
 
         yield _accepted(chunk, draw, accept=accept, redrawn=redrawn)
@@ -108,32 +108,36 @@ def _accepted(labels: npt.NDArray[np.int64], draw: Draw, *, accept: Accept, redr
     return stays
 
 
-def _noise(denoiser: Denoiser, n: int, *, seed: tuple[int, ...]) -> Tensor:
-    """(n, L, D) the standard normal numbers that a chunk starts from; on the CPU, the same for every device."""
-    shape = denoiser.sigma(solver_times(2).to(denoiser.embedding.weight.device)).shape[1:]
-    return torch.randn((n, *shape), generator=_generator(seed))
+def _noise(denoiser: Denoiser, n: int, step: int | None = None, *, seed: tuple[int, ...]) -> Tensor:
+    """(n, L, D) standard normal numbers of a chunk, to start from or for a solver step; the same on every device."""
+    key = seed if step is None else (*seed, AFTER_START + step)
+    shape = (n, denoiser.dimensions.sequence_length, denoiser.state_dim)
+    return torch.randn(shape, generator=_generator(key))
 
 
 @torch.no_grad()
 def _draw(
     model: Source,
     labels: npt.NDArray[np.int64],
-    noise: Tensor,
+    noise: Callable[[int], Tensor],
+    start: Tensor,
     part: slice,
     *,
     sampler: SamplerConfig,
     missing: Missing,
     tell: Callable[[float], None],
 ) -> Stays:
-    """The stays in `part` of a chunk with these labels and noise."""
-    start, share = part.start / len(labels), (part.stop - part.start) / len(labels)
+    """The stays in `part` of a chunk with these labels, from the noise `start`; `noise(i)` is that of step i."""
+    first, share = part.start / len(labels), (part.stop - part.start) / len(labels)
     asked = labels[part]
     state = sample_states(
         model.denoiser,
         torch.as_tensor(asked),
-        noise[part],
+        start[part],
         sampler=sampler,
-        after_step=lambda step: tell(start + share * step / sampler.n_steps),
+        scales=label_scales(sampler.guidance, model.codec.schema.labels),
+        step_noise=lambda step: noise(step)[part],
+        after_step=lambda step: tell(first + share * step / sampler.n_steps),
     )
     if not state.isfinite().all():
         raise SamplingError("the sampler produced values that are not finite; lower the guidance scale")
@@ -149,6 +153,8 @@ def sample_states(
     noise: Tensor,
     *,
     sampler: SamplerConfig,
+    scales: LabelScales,
+    step_noise: Callable[[int], Tensor],
     after_step: Callable[[int], None],
 ) -> Tensor:
     """States (B, L, D) with `labels` (B, K), by the probability-flow ODE from noise (CDMT-EHR, algorithm 2)."""
@@ -156,9 +162,19 @@ def sample_states(
     times = solver_times(sampler.n_steps).to(device)
     sigmas = denoiser.sigma(times)
     label = one_hot_labels(labels.to(device), denoiser.dimensions.label_sizes)
-    denoise = guided(denoiser, label, scale=sampler.guidance)
+    denoise = guided(denoiser, label, scales=scales)
     x = start_state(denoise, noise.to(device), sigmas=sigmas, times=times, start=sampler.start)
-    return SOLVERS[sampler.solver](denoise, x, sigmas=sigmas, times=times, after_step=after_step)
+    if sampler.solver == "euler":
+        return euler_sampler(denoise, x, sigmas=sigmas, times=times, after_step=after_step)
+    churn = _churn(denoiser, sampler.churn, step_noise) if sampler.churn else None
+    return dpmpp_2m_sampler(denoise, x, sigmas=sigmas, times=times, after_step=after_step, churn=churn)
+
+
+def _churn(denoiser: Denoiser, amount: float, step_noise: Callable[[int], Tensor]) -> Churn:
+    """Fresh noise for the embeddings alone: values keep the deterministic path, which is more exact for them."""
+    device = denoiser.embedding.weight.device
+    is_embedding = torch.arange(denoiser.state_dim, device=device) >= denoiser.dimensions.n_numerical
+    return Churn(amount * is_embedding.float(), lambda step: step_noise(step).to(device))
 
 
 def _generator(key: tuple[int, ...]) -> torch.Generator:

@@ -71,7 +71,7 @@ def train_model(
     progress("reading", 0, 1)
     arranged = read_stays(table, schema)
     sides = split(arranged.stays, holdout_fraction=recipe.holdout_fraction, seed=recipe.seed)
-    codec = Codec.fit(sides.train, schema)
+    codec = Codec.fit(sides.train, schema, scaling=recipe.training.scaling)
     fit = partial(
         train,
         codec.encode(sides.train),

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model.data.imputation import impute, impute_codes
+from model.data.scaling import Knots, fit_knots, from_scores, to_scores
 from model.data.stays import MISSING_CATEGORY, Stays
 from model.spec.base import Spec
-from model.spec.config import Missing
+from model.spec.config import Missing, Scaling
 from model.spec.schema import NumericalFeature, Schema
 
 MARK_CATEGORIES = ("missing", "measured")
@@ -25,7 +26,8 @@ class NumericalState(Spec):
     """What the training stays say about a numerical feature, in its unit.
 
     `mean` is that of the observed values, which fills stays without any; `center` and `scale` are mean and standard
-    deviation of the filled values (scale 1 for a constant). Decoded values are kept within [`low`, `high`].
+    deviation of the filled values (scale 1 for a constant). Where there are `knots`, the network sees normal scores
+    in place of z-scores. Decoded values are kept within [`low`, `high`].
     """
 
     name: str
@@ -34,6 +36,7 @@ class NumericalState(Spec):
     scale: float
     low: float
     high: float
+    knots: Knots = ()
 
 
 class CategoricalState(Spec):
@@ -91,16 +94,17 @@ class Codec:
         self._scale = np.array([s.scale for s in state.numerical], dtype=np.float32)
         self._low = np.array([s.low for s in state.numerical], dtype=np.float32)
         self._high = np.array([s.high for s in state.numerical], dtype=np.float32)
+        self._knots = [(j, s.knots) for j, s in enumerate(state.numerical) if s.knots]
         features = zip(self.schema.categorical, state.categorical, strict=True)
         self._modes = np.array([feature.categories.index(s.mode) for feature, s in features], dtype=np.int64)
 
     @classmethod
-    def fit(cls, stays: Stays, schema: Schema) -> Codec:
+    def fit(cls, stays: Stays, schema: Schema, *, scaling: Scaling = "zscore") -> Codec:
         """Learn means, scales, ranges and missingness from training stays, at least one."""
         means = _observed_means(stays.numerical)
         filled = impute(stays.numerical, means)
         numerical = [
-            _numerical_state(feature, stays.numerical[:, :, j], filled[:, :, j], float(means[j]))
+            _numerical_state(feature, stays.numerical[:, :, j], filled[:, :, j], float(means[j]), scaling)
             for j, feature in enumerate(schema.numerical)
         ]
         categorical = [
@@ -108,6 +112,12 @@ class Codec:
             for j, feature in enumerate(schema.categorical)
         ]
         return cls(CodecState(data_schema=schema, numerical=tuple(numerical), categorical=tuple(categorical)))
+
+    @property
+    def plain(self) -> Codec:
+        """The same with z-scores for all numbers: distances in it do not depend on what the network was shown."""
+        states = tuple(state.model_copy(update={"knots": ()}) for state in self.state.numerical)
+        return Codec(self.state.model_copy(update={"numerical": states})) if self._knots else self
 
     def fill(self, stays: Stays) -> Stays:
         """The stays without missing values, by the rule that the training pipeline uses."""
@@ -127,8 +137,7 @@ class Codec:
         n, length = len(stays), stays.sequence_length
         labels = np.broadcast_to(stays.labels[:, None, :], (n, length, stays.labels.shape[1]))
         parts = (self._with_missing(stays, filled), stays.observed.astype(np.int64), labels)
-        scaled = (filled.numerical - self._center) / self._scale
-        return Encoded(scaled.astype(np.float32), np.concatenate(parts, axis=2), stays.labels.copy())
+        return Encoded(self._scaled(filled.numerical), np.concatenate(parts, axis=2), stays.labels.copy())
 
     def _with_missing(self, stays: Stays, filled: Stays) -> Codes:
         codes = filled.categorical.copy()
@@ -146,7 +155,7 @@ class Codec:
         are read out of their channels by majority over time (the first category of a tie).
         """
         n_features, n_marks = len(self.schema.categorical), len(self.schema.numerical)
-        values = np.clip(numerical * self._scale + self._center, self._low, self._high).astype(np.float32)
+        values = np.clip(self._unscaled(numerical), self._low, self._high).astype(np.float32)
         measured = categorical[:, :, n_features : n_features + n_marks] == MEASURED
         if labels is None:
             labels = self._majority(categorical[:, :, n_features + n_marks :])
@@ -156,6 +165,18 @@ class Codec:
             labels=labels,
         )
         return self.fill(stays) if missing == "imputed" else stays
+
+    def _scaled(self, values: Floats) -> Floats:
+        scaled = ((values - self._center) / self._scale).astype(np.float32)
+        for j, knots in self._knots:
+            scaled[:, :, j] = to_scores(values[:, :, j], knots)
+        return scaled
+
+    def _unscaled(self, scaled: Floats) -> Floats:
+        values: Floats = scaled * self._scale + self._center
+        for j, knots in self._knots:
+            values[:, :, j] = from_scores(scaled[:, :, j], knots)
+        return values
 
     def _without_missing(self, codes: Codes) -> Codes:
         out = codes.astype(np.int64, copy=True)
@@ -205,13 +226,16 @@ def _observed_means(numerical: Floats) -> npt.NDArray[np.float64]:
     return np.where(enough, means, 0.0)
 
 
-def _numerical_state(feature: NumericalFeature, values: Floats, filled: Floats, mean: float) -> NumericalState:
+def _numerical_state(
+    feature: NumericalFeature, values: Floats, filled: Floats, mean: float, scaling: Scaling
+) -> NumericalState:
     center, scale = float(filled.mean(dtype=np.float64)), float(filled.std(dtype=np.float64))
     # Rounding alone gives a constant a standard deviation: about 1e-7 of its size in 32 bits.
     if scale <= 1e-6 * max(abs(center), 1e-6):
         scale = 1.0
     low, high = _shared_range(values, feature, mean)
-    return NumericalState(name=feature.name, mean=mean, center=center, scale=scale, low=low, high=high)
+    knots = fit_knots(filled, low=low, high=high) if scaling == "quantile" else ()
+    return NumericalState(name=feature.name, mean=mean, center=center, scale=scale, low=low, high=high, knots=knots)
 
 
 def _shared_range(values: Floats, feature: NumericalFeature, mean: float) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from model.diffusion.embedding import CategoryEmbedding
 from model.diffusion.precond import c_in, c_out, c_skip
-from model.diffusion.schedule import PowerMeanSchedule
+from model.diffusion.schedule import RHO_RANGE, PowerMeanSchedule
 from model.spec.config import NetworkConfig
 
 SIGMA_MIN = 0.002
@@ -108,7 +109,13 @@ class Denoiser(nn.Module):
     """Network, schedules and embeddings together: everything that training learns."""
 
     def __init__(
-        self, dimensions: Dimensions, config: NetworkConfig, *, learnable_schedule: bool, generator: torch.Generator
+        self,
+        dimensions: Dimensions,
+        config: NetworkConfig,
+        *,
+        learnable_schedule: bool,
+        rho_range: tuple[float, float] = RHO_RANGE,
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
         self.dimensions = dimensions
@@ -116,12 +123,17 @@ class Denoiser(nn.Module):
         n_channels = len(dimensions.channel_sizes)
         self.embedding = CategoryEmbedding(dimensions.channel_sizes, dim=config.embedding_dim, generator=generator)
         self.network = DenoiserNetwork(dimensions, config, n_categories=self.embedding.mask.shape[1])
-        self.numerical_schedule = _schedule(
-            dimensions, dimensions.n_numerical, SIGMA_MAX_NUMERICAL, RHO_NUMERICAL, learnable=learnable_schedule
+        schedule = partial(
+            PowerMeanSchedule,
+            sequence_length=dimensions.sequence_length,
+            sigma_min=SIGMA_MIN,
+            learnable=learnable_schedule,
+            rho_range=rho_range,
         )
-        self.embedding_schedule = _schedule(
-            dimensions, n_channels, SIGMA_MAX_EMBEDDING, RHO_EMBEDDING, learnable=learnable_schedule
+        self.numerical_schedule = schedule(
+            n_features=dimensions.n_numerical, sigma_max=SIGMA_MAX_NUMERICAL, rho=RHO_NUMERICAL
         )
+        self.embedding_schedule = schedule(n_features=n_channels, sigma_max=SIGMA_MAX_EMBEDDING, rho=RHO_EMBEDDING)
 
     @property
     def state_dim(self) -> int:
@@ -166,16 +178,3 @@ class Denoiser(nn.Module):
         """Denoised values and score-interpolated embeddings as one state (B, L, D)."""
         embeddings = self.embedding.interpolate(denoised.logits.softmax(-1))
         return torch.cat([denoised.numerical, embeddings.flatten(2)], dim=-1)
-
-
-def _schedule(
-    dimensions: Dimensions, n_features: int, sigma_max: float, rho: float, *, learnable: bool
-) -> PowerMeanSchedule:
-    return PowerMeanSchedule(
-        sequence_length=dimensions.sequence_length,
-        n_features=n_features,
-        sigma_min=SIGMA_MIN,
-        sigma_max=sigma_max,
-        rho=rho,
-        learnable=learnable,
-    )

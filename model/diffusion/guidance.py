@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from model.diffusion.denoiser import Denoised, Denoiser
 from model.spec.config import GuidanceScale
+from model.spec.schema import Label
 
 Denoise = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(state (B, L, D), sigma (L, D), t ()) -> denoised state (B, L, D)"""
@@ -20,30 +23,78 @@ def one_hot_labels(codes: Tensor, sizes: tuple[int, ...]) -> Tensor:
     return torch.cat(vectors, dim=-1) if vectors else codes.new_zeros((len(codes), 0), dtype=torch.float32)
 
 
-def guided(denoiser: Denoiser, label: Tensor, *, scale: GuidanceScale) -> Denoise:
-    """A denoiser of states that follows `label` (B, K) with strength `scale`.
+class LabelScales(NamedTuple):
+    """Guidance scale of every category of every label, side by side (sum of sizes,): for values, for categories."""
+
+    numerical: Tensor
+    categorical: Tensor
+
+    def all_are(self, value: float) -> bool:
+        """Whether there is one scale for everything, and this is it."""
+        return bool((self.numerical == value).all() and (self.categorical == value).all())
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all labels have the same scale."""
+        return all(bool((kind == kind[0]).all()) for kind in self)
+
+
+def label_scales(scale: GuidanceScale, labels: Sequence[Label]) -> LabelScales:
+    """The scales that a configuration gives to the categories of `labels`."""
+    own = [_own_scale(scale, label.name, category) for label in labels for category in label.categories]
+    numerical = [scale.numerical if value is None else value for value in own]
+    categorical = [scale.categorical if value is None else value for value in own]
+    return LabelScales(torch.tensor(numerical, dtype=torch.float32), torch.tensor(categorical, dtype=torch.float32))
+
+
+def _own_scale(scale: GuidanceScale, label: str, category: str) -> float | None:
+    own = scale.labels.get(label)
+    return own.get(category) if isinstance(own, dict) else own
+
+
+def guided(denoiser: Denoiser, label: Tensor, *, scales: LabelScales) -> Denoise:
+    """A denoiser of states that follows `label` (B, K) with strength `scales`.
 
     scale = 1 + w: 1 is conditional without guidance, 0 unconditional, above 1 exaggerates the label. Values:
-    `D = D_0 + scale (D_y - D_0)`; categories: the same on raw logits, before the softmax. Both branches go through
-    the network in one call of 2B stays; a branch that would not count is left out.
+    `D = D_0 + scale (D_y - D_0)`; categories: the same on raw logits, before the softmax. Where labels differ in
+    scale, they join one after the other: `D = D_0 + sum_k scale_k (D_(y_1..y_k) - D_(y_1..y_(k-1)))`. All branches go
+    through the network in one call; a branch that would not count is left out.
     """
-    if not label.any() or scale.numerical == scale.categorical == 0.0:
+    if not label.any() or scales.all_are(0.0):
         return _branch(denoiser, torch.zeros_like(label))
-    if scale.numerical == scale.categorical == 1.0:
+    if scales.all_are(1.0):
         return _branch(denoiser, label)
+    steps = [label] if scales.uniform else _one_after_the_other(label, denoiser.dimensions.label_sizes)
+    branches = torch.cat([torch.zeros_like(label), *steps])
+    # (B, 1, 1) and (B, 1, 1, 1): the scale of the label that a step adds, given the stay's category of it
+    added = [after - before for before, after in pairwise([torch.zeros_like(label), *steps])]
+    n_added = [step.sum(1).clamp(min=1) for step in added]
+    strengths = [[(step @ kind.to(label)) / n for step, n in zip(added, n_added, strict=True)] for kind in scales]
 
     def denoise(state: Tensor, sigma: Tensor, t: Tensor) -> Tensor:
-        both = _evaluate(denoiser, torch.cat([state, state]), sigma, t, torch.cat([label, torch.zeros_like(label)]))
-        (x_1, x_0), (logits_1, logits_0) = both.numerical.chunk(2), both.logits.chunk(2)
-        numerical = x_0 + scale.numerical * (x_1 - x_0)
-        return denoiser.denoised_state(Denoised(numerical, _extrapolate(logits_0, logits_1, scale.categorical)))
+        every = _evaluate(denoiser, state.repeat(len(steps) + 1, 1, 1), sigma, t, branches)
+        numerical = _extrapolate(every.numerical.chunk(len(steps) + 1), strengths[0])
+        logits = _extrapolate(every.logits.chunk(len(steps) + 1), strengths[1])
+        return denoiser.denoised_state(Denoised(numerical, logits))
 
     return denoise
 
 
-def _extrapolate(logits_0: Tensor, logits_1: Tensor, scale: float) -> Tensor:
-    # padding is -inf in both branches, and -inf - -inf is nan
-    return torch.where(logits_0.isinf(), logits_0, logits_0 + scale * (logits_1 - logits_0))
+def _one_after_the_other(label: Tensor, sizes: tuple[int, ...]) -> list[Tensor]:
+    """The label vector with the first 1, 2, ... K labels in it."""
+    ends = torch.tensor(sizes).cumsum(0).tolist()
+    place = torch.arange(label.shape[1], device=label.device)
+    return [label * (place < end) for end in ends]
+
+
+def _extrapolate(branches: Sequence[Tensor], strengths: Sequence[Tensor]) -> Tensor:
+    """`b_0 + sum_k s_k (b_k - b_(k-1))`, with strengths (B,)."""
+    total = branches[0]
+    for (before, after), strength in zip(pairwise(branches), strengths, strict=True):
+        s = strength.reshape(-1, *[1] * (total.ndim - 1))
+        # padding is -inf in all branches, and -inf - -inf is nan
+        total = torch.where(before.isinf(), before, total + s * (after - before))
+    return total
 
 
 def _branch(denoiser: Denoiser, label: Tensor) -> Denoise:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +12,17 @@ from model.diffusion.guidance import Denoise
 
 AfterStep = Callable[[int], None]
 Start = Literal["mean", "zero"]
+
+
+class Churn(NamedTuple):
+    """Fresh noise in every step: how much of it each coordinate gets, eta (D,), and `noise(i)` (B, L, D) of step i.
+
+    eta = 0 is the ODE, 1 the reverse SDE. Noise that is added and taken away again corrects what earlier steps got
+    wrong.
+    """
+
+    eta: Tensor
+    noise: Callable[[int], Tensor]
 
 
 def solver_times(n_steps: int) -> Tensor:
@@ -44,11 +55,13 @@ def euler_sampler(denoise: Denoise, x: Tensor, *, sigmas: Tensor, times: Tensor,
     return x
 
 
-def dpmpp_2m_sampler(denoise: Denoise, x: Tensor, *, sigmas: Tensor, times: Tensor, after_step: AfterStep) -> Tensor:
+def dpmpp_2m_sampler(
+    denoise: Denoise, x: Tensor, *, sigmas: Tensor, times: Tensor, after_step: AfterStep, churn: Churn | None = None
+) -> Tensor:
     """DPM-Solver++(2M) (Lu et al. 2022, algorithm 2), elementwise in sigma; arguments as in `euler_sampler`.
 
     `h_i = ln(s_i / s_(i+1))`, `Dbar = D_i + (D_i - D_(i-1)) h_i / (2 h_(i-1))`, `x <- (s_(i+1)/s_i) x + (1 - e^-h_i)
-    Dbar`; the first step uses D_0, the last goes to D.
+    Dbar`; the first step uses D_0, the last goes to D. With `churn`, SDE-DPM-Solver++(2M) of the same paper.
     """
     last = len(sigmas) - 1
     h_before, denoised_before = torch.zeros_like(sigmas[0]), x
@@ -56,9 +69,20 @@ def dpmpp_2m_sampler(denoise: Denoise, x: Tensor, *, sigmas: Tensor, times: Tens
         h = torch.log(sigmas[i] / sigmas[i + 1])
         denoised = denoise(x, sigmas[i], times[i])
         mean = denoised if i == 0 else denoised + (denoised - denoised_before) * h / (2 * h_before)
-        x = torch.exp(-h) * x - torch.expm1(-h) * mean
+        x = (
+            torch.exp(-h) * x - torch.expm1(-h) * mean
+            if churn is None
+            else _churned(x, mean, h, sigmas[i + 1], churn, i)
+        )
         h_before, denoised_before = h, denoised
         after_step(i + 1)
     x = denoise(x, sigmas[last], times[last])
     after_step(last + 1)
     return x
+
+
+def _churned(x: Tensor, mean: Tensor, h: Tensor, sigma_next: Tensor, churn: Churn, i: int) -> Tensor:
+    """`x <- e^(-(1 + eta) h) x + (1 - e^(-(1 + eta) h)) Dbar + s_(i+1) sqrt(1 - e^(-2 eta h)) noise`."""
+    way = (1 + churn.eta) * h
+    fresh = sigma_next * (-torch.expm1(-2 * churn.eta * h)).sqrt()
+    return torch.exp(-way) * x - torch.expm1(-way) * mean + fresh * churn.noise(i)

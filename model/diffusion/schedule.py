@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-RHO_MIN, RHO_MAX = 2.0, 15.0
+RHO_RANGE = (2.0, 15.0)
 
 
 def power_mean_sigma(t: Tensor, rho: Tensor, *, sigma_min: float, sigma_max: float) -> Tensor:
@@ -22,17 +22,25 @@ def power_mean_sigma(t: Tensor, rho: Tensor, *, sigma_min: float, sigma_max: flo
 
 
 class PowerMeanSchedule(nn.Module):
-    """sigma(t) for every clinical time step and feature: rho = rho_global + rho_feature + rho_step, in [2, 15].
+    """sigma(t) for every clinical time step and feature: rho = rho_global + rho_feature + rho_step, in `rho_range`.
 
     1 + M + L parameters in place of L x M. The sum is clamped because the gradient of the cross-entropy drives it one
     way only: more noise early in t always makes the loss smaller.
     """
 
     def __init__(
-        self, *, sequence_length: int, n_features: int, sigma_min: float, sigma_max: float, rho: float, learnable: bool
+        self,
+        *,
+        sequence_length: int,
+        n_features: int,
+        sigma_min: float,
+        sigma_max: float,
+        rho: float,
+        learnable: bool,
+        rho_range: tuple[float, float] = RHO_RANGE,
     ) -> None:
         super().__init__()
-        self.sigma_min, self.sigma_max = sigma_min, sigma_max
+        self.sigma_min, self.sigma_max, self.rho_range = sigma_min, sigma_max, rho_range
         self.rho_global = nn.Parameter(torch.tensor(rho), requires_grad=learnable)
         self.rho_feature = nn.Parameter(torch.zeros(n_features), requires_grad=learnable)
         self.rho_step = nn.Parameter(torch.zeros(sequence_length), requires_grad=learnable)
@@ -40,7 +48,7 @@ class PowerMeanSchedule(nn.Module):
     def rho(self) -> Tensor:
         """Exponents, (L, M)."""
         total = self.rho_global + self.rho_step[:, None] + self.rho_feature[None, :]
-        return total.clamp(RHO_MIN, RHO_MAX)
+        return total.clamp(*self.rho_range)
 
     def forward(self, t: Tensor) -> Tensor:
         """(B,) diffusion times -> (B, L, M) noise levels."""

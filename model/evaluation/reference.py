@@ -100,7 +100,7 @@ def reference_statistics(
     TRTR is measured for training on each of `utility_sizes` stays, and on as many as `options` allow, so that a cohort
     is compared with a network that learned from about as many stays. Raises Cancelled.
     """
-    options = options or EvaluationOptions()
+    options, codec = options or EvaluationOptions(), codec.plain
     seen, aside = view(train, codec), None if holdout is None else view(holdout, codec)
     told = safe_aggregates(seen.table)
     courses: dict[Side, Floats] = {"training": told.acf}

@@ -32,14 +32,14 @@ def evaluate(
     progress: Progress = no_progress,
     cancelled: CancelCheck = never,
 ) -> Report:
-    """Compare synthetic stays with real ones, both as `codec` encodes them.
+    """Compare synthetic stays with real ones, both as `codec` encodes them, with z-scores.
 
     What real stays score in the synthetic ones' place is measured with each figure, as far as `reference` does not
     carry it. Where `train` and `holdout` are gone, the aggregates in `reference` still give marginal and temporal
     figures, and the report says which figures it lacks and why. A figure, table or plot that breaks is reported as
     failed, and the others go on. Raises Cancelled.
     """
-    options, subject = options or EvaluationOptions(), subject or Subject()
+    options, subject, codec = options or EvaluationOptions(), subject or Subject(), codec.plain
     sides = compared(codec, train, holdout, synthetic, reference=reference, options=options, imputed=subject.imputed)
     privacy = privacy_measures(codec, train, holdout, synthetic, sides)
     measures = [*privacy.measures, *fidelity_measures(sides)]

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from model.spec.base import Spec
 
 Mode = Literal["conditional", "unconditional"]
 Missing = Literal["as_observed", "imputed"]
+Scaling = Literal["zscore", "quantile"]
+
+
+Rho = Annotated[float, Field(ge=0.1, le=100)]
+Scale = Annotated[float, Field(ge=0, le=20)]
 
 
 class NetworkConfig(Spec):
@@ -38,14 +43,34 @@ class TrainingConfig(Spec):
     ema_decay: float = Field(0.997, ge=0, lt=1)
     label_dropout: float = Field(0.2, ge=0, lt=1, description="share of stays trained without their labels")
     noise_schedule: Literal["learnable", "fixed"] = "learnable"
+    schedule_learning_rate: float = Field(0.1, gt=0, le=10, description="of the noise schedule, as a share of the rate")
+    rho_range: tuple[Rho, Rho] = Field(
+        (2.0, 15.0), description="bounds of the noise schedule's exponents, which the cross-entropy drives one way only"
+    )
+    numerical_loss: Literal["all", "observed"] = Field(
+        "all", description="observed: values that were filled in for the training do not count"
+    )
+    scaling: Scaling = Field("zscore", description="of numerical features; quantile: to a normal distribution")
     categorical_diffusion: Literal["gaussian"] = "gaussian"
+
+    @model_validator(mode="after")
+    def _rho_range_in_order(self) -> TrainingConfig:
+        if self.rho_range[0] > self.rho_range[1]:
+            raise ValueError("rho_range: the lower bound is above the upper one")
+        return self
 
 
 class GuidanceScale(Spec):
-    """Strength of classifier-free guidance per kind of feature: 1 is conditional without guidance."""
+    """Strength of classifier-free guidance per kind of feature: 1 is conditional without guidance.
 
-    numerical: float = Field(1.5, ge=0, le=20)
-    categorical: float = Field(1.5, ge=0, le=20)
+    `labels` gives single labels, or single categories of them, a strength of their own for both kinds.
+    """
+
+    numerical: Scale = 1.5
+    categorical: Scale = 1.5
+    labels: dict[str, Scale | dict[str, Scale]] = Field(
+        {}, description='by label, or by label and category: {"in_hospital_death": {"1": 2.0}}'
+    )
 
 
 class SamplerConfig(Spec):
@@ -56,10 +81,19 @@ class SamplerConfig(Spec):
 
     solver: Literal["euler", "2m"] = "2m"
     n_steps: int = Field(20, ge=2, le=1000, description="evaluations of the network per stay and branch")
-    guidance_scale: Annotated[float, Field(ge=0, le=20)] | GuidanceScale = 1.5
+    guidance_scale: Scale | GuidanceScale = 1.5
     start: Literal["mean", "zero"] = Field(
         "mean", description="centre of the initial noise: the data's mean given the labels, or 0 as in the paper"
     )
+    churn: float = Field(
+        0.0, ge=0, le=2, description="fresh noise per step for the categories, 2m only: 0 none, 1 as the reverse SDE"
+    )
+
+    @model_validator(mode="after")
+    def _only_2m_churns(self) -> SamplerConfig:
+        if self.churn and self.solver != "2m":
+            raise ValueError("churn: only the solver '2m' has it")
+        return self
 
     @property
     def guidance(self) -> GuidanceScale:

@@ -4,6 +4,7 @@ CDMTError
 ├── SchemaError          the description of a table contradicts itself or names what is not there
 ├── DataError            a table does not match its schema, or cannot be read
 ├── RatioError           label ratios that a schema cannot satisfy
+├── GuidanceError        guidance for a label or category that the model does not have
 ├── TrainingError        training cannot start or go on
 │   └── NonFiniteLoss    the loss became NaN or infinite
 ├── SamplingError        the sampler produced values that are not finite
@@ -35,6 +36,10 @@ class DataError(CDMTError):
 
 class RatioError(CDMTError):
     """Label ratios name an unknown label or category, or do not sum to 1."""
+
+
+class GuidanceError(CDMTError):
+    """A guidance scale names a label or a category that the model does not have."""
 
 
 class TrainingError(CDMTError):

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from model.spec.errors import CDMTError, CheckpointError, DataError, RatioError, SchemaError
+from model.spec.errors import CDMTError, CheckpointError, DataError, GuidanceError, RatioError, SchemaError
 from service.contracts.errors import (
     AlreadyPublished,
     IllegalTransition,
@@ -97,6 +97,7 @@ TABLE: dict[type[BaseException], Row] = {
     DataError: Row(422, "invalid-data", "The table does not match its schema"),
     KeyReused: Row(422, "key-reused", "The key came with another request"),
     LimitExceeded: Row(422, "limit-exceeded", "More than this installation allows"),
+    GuidanceError: Row(422, "invalid-guidance", "The guidance names what the model does not have"),
     RatioError: Row(422, "invalid-ratios", "The label ratios cannot be satisfied"),
     SchemaError: Row(422, "invalid-schema", "The schema contradicts itself or the table"),
     TooManyJobs: Row(429, "too-many-jobs", "Too many unfinished jobs"),
@@ -197,6 +198,8 @@ def _own_fields(error: Exception) -> list[FieldError] | None:
             return error.errors
         case LimitExceeded():
             return [FieldError(pointer=error.pointer, message=str(error))]
+        case GuidanceError():
+            return [FieldError(pointer="/sampler/guidance_scale/labels", message=str(error))]
         case RatioError():
             return [FieldError(pointer="/label_ratios", message=str(error))]
         case DataError(column=str() as column):

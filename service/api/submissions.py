@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from model.spec.errors import DataError
+from model.spec.guidance import check_guidance
 from model.spec.ratios import check_ratios
 from service.api.deps import Caller, Services
 from service.api.webhooks import check_webhook
@@ -21,7 +22,8 @@ def submit(
 
     If there is a job of that id already, of a request that was cut off by a crash, that is the job.
 
-    Raises NotFound, NotReady, LimitExceeded or RatioError for what cannot work, TooManyJobs, QueueUnavailable.
+    Raises NotFound, NotReady, GuidanceError, LimitExceeded or RatioError for what cannot work, TooManyJobs,
+    QueueUnavailable.
     """
     with services.exclusive:
         if services.store.exists("jobs", job_id):
@@ -101,6 +103,7 @@ def _check_generate(request: GenerateRequest, services: Services) -> None:
     if request.n_stays > largest:
         raise LimitExceeded(f"n_stays: at most {largest} stays can be asked for at once", pointer="/n_stays")
     check_ratios(request.label_ratios, schema)
+    check_guidance(request.sampler.guidance, schema)
 
 
 def _check_evaluate(request: EvaluateRequest, services: Services) -> None:

@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from model.spec import presets
 from model.spec.errors import CDMTError
+from model.spec.presets import Preset
 from service.cli import online
 from service.cli.online import Device
 from service.cli.ratios import EXAMPLE, parse_ratios
@@ -27,6 +29,7 @@ Seed = Annotated[int, typer.Option(min=0, help="The same seed on the same device
 Detail = Annotated[
     Literal["quick", "full"], typer.Option(help="full: five seeds, larger samples, more networks; minutes.")
 ]
+PresetName = Annotated[Preset | None, typer.Option(help="paper: the paper's settings, where no option says else.")]
 HELD = 3
 """Exit status of `--fail-if-held`."""
 
@@ -42,6 +45,7 @@ def train(
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Longest duration of the optimisation.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Most optimiser steps (default: 48,000).")] = None,
     holdout: Annotated[float, typer.Option(min=0.01, max=0.99, help="Share of patients kept for the report.")] = 0.2,
+    preset: PresetName = None,
     seed: Seed = 0,
     device: Device = None,
     threads: Threads = None,
@@ -55,16 +59,17 @@ def train(
     from service.cli import work
 
     asked = {"max_minutes": minutes, "max_steps": steps}
+    recipe = {
+        "name": name or out.resolve().name,
+        "training": {field: value for field, value in asked.items() if value is not None},
+        "holdout_fraction": holdout,
+        "seed": seed,
+    }
     record, report = work.train(
         table,
         schema,
         out=out,
-        recipe={
-            "name": name or out.resolve().name,
-            "training": {field: value for field, value in asked.items() if value is not None},
-            "holdout_fraction": holdout,
-            "seed": seed,
-        },
+        recipe=presets.filled(recipe, presets.TRAINING[preset]) if preset else recipe,
         settings=online.settings(device=device, threads=threads),
     )
     stdout.print(f"{record.n_train:,} stays to train on, {record.n_holdout:,} held out; {record.n_steps:,} steps.")
@@ -90,8 +95,10 @@ def generate(
         Literal["conditional", "unconditional"], typer.Option(help="unconditional: the model chooses the labels, too.")
     ] = "conditional",
     missing: Annotated[
-        Literal["as_observed", "imputed"], typer.Option(help="imputed: no gaps, filled as for the training.")
-    ] = "as_observed",
+        Literal["as_observed", "imputed"] | None,
+        typer.Option(help="imputed: no gaps, filled as for the training (default: as_observed)."),
+    ] = None,
+    preset: PresetName = None,
     solver: Annotated[Literal["euler", "2m"] | None, typer.Option(help="How noise is turned into stays.")] = None,
     steps: Annotated[int | None, typer.Option(min=2, help="Solver steps.")] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="Strength of the labels; 1 is no guidance.")] = None,
@@ -110,13 +117,14 @@ def generate(
     if out.suffix.lower() == ".csv":
         raise CDMTError(f"{out} would hold Parquet: choose a name that ends in .parquet")
     sampler = {"solver": solver, "n_steps": steps, "guidance_scale": guidance}
+    asked = {"missing": missing, "preset": preset}
     result, scores = work.generate(
         model,
         request={
             "n_stays": n_stays,
             "label_ratios": parse_ratios(ratio or ()),
             "mode": mode,
-            "missing": missing,
+            **{field: value for field, value in asked.items() if value is not None},
             "sampler": {field: value for field, value in sampler.items() if value is not None},
             "enforce_rules": enforce_rules,
             "evaluate": report is not None or json is not None,

@@ -15,6 +15,7 @@ from model.compute import Compute
 from model.data.inference import infer_schema
 from model.data.readers import read_table
 from model.spec.errors import CDMTError
+from model.spec.guidance import check_guidance
 from model.spec.ratios import check_ratios
 from model.spec.report import EvaluationOptions, Report
 from model.spec.schema import Schema
@@ -64,6 +65,7 @@ def generate(
     stored = read_model(_model_folder(model), _compute(settings).torch_device())
     parsed = GenerateRequest.model_validate({"model_id": stored.record.id, **request})
     check_ratios(parsed.label_ratios, stored.model.schema)
+    check_guidance(parsed.sampler.guidance, stored.model.schema)
     with _delivered(files) as folder, ProgressBars() as bars:
         generated = generate_cohort(
             stored,

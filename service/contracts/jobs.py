@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
+from model.spec import presets
 from model.spec.base import Spec
 from model.spec.config import Missing, Mode, NetworkConfig, SamplerConfig, TrainingConfig
+from model.spec.presets import Preset
 from model.spec.privacy import HeldTest, PrivacyStatus
 from model.spec.ratios import LabelRatios
 from model.spec.report import Detail, MetricName
@@ -81,17 +84,30 @@ class Webhook(Spec):
 Told = Annotated[Webhook | None, Field(description="who shall be told of the job's end")]
 
 
+def _with_preset(given: object, known: Mapping[Preset, Mapping[str, object]]) -> object:
+    """A request's fields before they are parsed, and under them those of its preset; what is wrong is left as it is."""
+    if not isinstance(given, Mapping) or given.get("preset") not in known:
+        return given
+    return presets.filled(given, known[given["preset"]])
+
+
 class TrainRequest(Spec):
     """Train a model on a dataset."""
 
     kind: Literal["train"] = "train"
     dataset_id: Id
     name: Title
+    preset: Preset | None = Field(None, description="paper: its settings, where the request gives none")
     training: TrainingConfig = TrainingConfig()
     network: NetworkConfig = NetworkConfig()
     holdout_fraction: float = Field(0.2, gt=0, lt=1, description="share of patients kept for the report")
     seed: Seed = 0
     webhook: Told = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_preset(cls, given: object) -> object:
+        return _with_preset(given, presets.TRAINING)
 
 
 class GenerateRequest(Spec):
@@ -102,6 +118,7 @@ class GenerateRequest(Spec):
     n_stays: int = Field(ge=1)
     label_ratios: LabelRatios | None = Field(None, description="absent: the training rate")
     mode: Mode = "conditional"
+    preset: Preset | None = Field(None, description="paper: its sampler and output, where the request gives none")
     sampler: SamplerConfig = SamplerConfig()
     missing: Missing = Field("as_observed", description="imputed: filled by the training pipeline's rule")
     enforce_rules: bool = Field(
@@ -114,6 +131,11 @@ class GenerateRequest(Spec):
     detail: Detail = Field("quick", description="of the report; full takes minutes")
     seed: Seed = 0
     webhook: Told = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_preset(cls, given: object) -> object:
+        return _with_preset(given, presets.GENERATION)
 
     @model_validator(mode="after")
     def _ratios_need_labels(self) -> GenerateRequest:

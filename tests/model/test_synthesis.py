@@ -114,6 +114,14 @@ def test_the_same_seed_gives_the_same_stays_chunk_by_chunk(model: Model) -> None
     assert not np.array_equal(whole.numerical, draw(model, labels, seed=1).numerical, equal_nan=True)
 
 
+def test_churn_changes_the_stays_by_the_seed_alone(model: Model) -> None:
+    sampler = SamplerConfig(n_steps=10, churn=0.5)
+    labels = np.zeros(70, dtype=np.int64)
+    churned = draw(model, labels, sampler=sampler)
+    assert np.array_equal(churned.numerical, draw(model, labels, sampler=sampler).numerical, equal_nan=True)
+    assert not np.array_equal(churned.categorical, draw(model, labels, sampler=SamplerConfig(n_steps=10)).categorical)
+
+
 def test_chunks_differ_from_each_other(model: Model) -> None:
     stays = draw(model, np.zeros(128, dtype=np.int64))
     assert not np.array_equal(stays.numerical[:64], stays.numerical[64:], equal_nan=True)

@@ -45,6 +45,26 @@ def random_stays(n: int, length: int, schema: Schema, *, missing: float, seed: i
     return Stays(numerical, categorical, rng.integers(0, 2, (n, len(schema.labels))))
 
 
+def test_quantile_scaling_shows_normal_scores_and_gives_the_values_back() -> None:
+    schema = make_schema()
+    rng = np.random.default_rng(0)
+    stays = make_stays(rng.lognormal(3, 1, (2000, 5, 1)))
+    codec = Codec.fit(stays, schema, scaling="quantile")
+    encoded = codec.encode(stays)
+    assert np.quantile(encoded.numerical, [0.16, 0.5, 0.84]) == pytest.approx([-1, 0, 1], abs=0.05)
+    back = codec.decode(encoded.numerical, encoded.categorical, missing="as_observed").numerical
+    low, high = codec.state.numerical[0].low, codec.state.numerical[0].high
+    assert back == pytest.approx(np.clip(stays.numerical, low, high), rel=1e-3)
+    again = Codec(CodecState.model_validate_json(codec.state.model_dump_json()))
+    assert np.array_equal(again.encode(stays).numerical, encoded.numerical)
+
+
+def test_the_plain_codec_has_z_scores_whatever_the_network_is_shown() -> None:
+    stays = make_stays(np.random.default_rng(0).lognormal(3, 1, (500, 5, 1)))
+    expected = Codec.fit(stays, make_schema()).encode(stays).numerical
+    assert np.array_equal(Codec.fit(stays, make_schema(), scaling="quantile").plain.encode(stays).numerical, expected)
+
+
 def test_encode_fills_then_scales_by_the_filled_values() -> None:
     stays = make_stays([[[1.0], [NAN], [3.0], [NAN]]])  # filled: 1 1 3 3, mean 2, standard deviation 1
     encoded = Codec.fit(stays, make_schema()).encode(stays)

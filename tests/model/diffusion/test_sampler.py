@@ -1,13 +1,14 @@
 """The solvers against analytic denoisers, whose answers are known in closed form."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from model.diffusion.sampler import Start, dpmpp_2m_sampler, euler_sampler, solver_times, start_state
+from model.diffusion.sampler import Churn, Start, dpmpp_2m_sampler, euler_sampler, solver_times, start_state
 from model.diffusion.schedule import power_mean_sigma
 
 Sampler = Callable[..., Tensor]
@@ -111,3 +112,35 @@ def test_starting_at_the_mean_gives_rare_categories_their_rate(rate: float) -> N
     noise = 3 * (rate * (1 - rate) / 200_000) ** 0.5
     assert rate_of(rate, start="mean") == pytest.approx(rate, abs=noise)
     assert rate_of(rate, start="zero") > rate + noise
+
+
+def churned(amount: float, n: int = 20_000) -> Churn:
+    def noise(step: int) -> Tensor:
+        return torch.randn(n, 1, 1, generator=torch.Generator().manual_seed(100 + step))
+
+    return Churn(torch.tensor([amount]), noise)
+
+
+@pytest.mark.parametrize("eta", [0.3, 1.0])
+def test_churn_has_the_marginals_of_the_ode(eta: float) -> None:
+    sample = draw(partial(dpmpp_2m_sampler, churn=churned(eta)), gaussian, 100, 7.0)
+    assert float(sample.std()) == pytest.approx(1, abs=0.02)
+    assert abs(float(sample.mean())) < 0.03
+
+
+def test_no_churn_is_the_ode() -> None:
+    expected = draw(dpmpp_2m_sampler, two_gaussians, 20, 7.0)
+    assert torch.allclose(
+        draw(partial(dpmpp_2m_sampler, churn=churned(0.0)), two_gaussians, 20, 7.0), expected, atol=1e-5
+    )
+
+
+def test_churn_forgets_the_start() -> None:
+    """With fresh noise, where a stay begins does not say where it ends; on the ODE it does."""
+
+    def correlation(sampler: Sampler) -> float:
+        start = torch.randn(20_000, 1, 1, generator=torch.Generator().manual_seed(0)).flatten()
+        return float(torch.corrcoef(torch.stack([start, draw(sampler, gaussian, 50, 7.0)]))[0, 1])
+
+    assert correlation(dpmpp_2m_sampler) > 0.999
+    assert correlation(partial(dpmpp_2m_sampler, churn=churned(1.0))) < 0.1

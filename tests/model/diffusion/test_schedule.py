@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from model.diffusion.schedule import RHO_MAX, RHO_MIN, PowerMeanSchedule, power_mean_sigma
+from model.diffusion.schedule import RHO_RANGE, PowerMeanSchedule, power_mean_sigma
 
 
 def sigma(t: float, rho: float) -> float:
@@ -37,8 +37,8 @@ def test_exponents_factorise_over_features_and_steps() -> None:
 
 
 def test_exponents_are_clamped() -> None:
-    assert schedule(rho=99.0).rho().max() == RHO_MAX
-    assert schedule(rho=-3.0).rho().min() == RHO_MIN
+    assert schedule(rho=99.0).rho().max() == RHO_RANGE[1]
+    assert schedule(rho=-3.0).rho().min() == RHO_RANGE[0]
 
 
 def test_sigma_has_a_finite_gradient_also_at_the_ends() -> None:

@@ -40,6 +40,21 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert request.label_ratios is None
 
 
+def test_a_preset_fills_what_the_request_leaves_open() -> None:
+    body = {"dataset_id": "data-1", "name": "a", "preset": "paper", "training": {"max_steps": 5}}
+    request = TrainRequest.model_validate(body)
+    assert (request.training.max_steps, request.training.batch_size) == (5, 4096)
+    assert request.training.learning_rate_schedule == "constant"
+    assert TrainRequest.model_validate_json(request.model_dump_json()) == request
+    drawn = GenerateRequest.model_validate({"model_id": "model-1", "n_stays": 1, "preset": "paper"})
+    assert (drawn.sampler.solver, drawn.sampler.n_steps, drawn.sampler.start, drawn.missing) == (
+        "euler",
+        50,
+        "zero",
+        "imputed",
+    )
+
+
 def test_the_model_of_a_job_is_the_one_it_uses_or_has_made() -> None:
     assert record(GenerateRequest(model_id="model-1", n_stays=1)).model_id == "model-1"
     training = record(TrainRequest(dataset_id="data-1", name="a"))
