@@ -1,4 +1,4 @@
-"""Fitting a denoiser to encoded stays: resumable, cancellable, the same result for the same seed."""
+"""Fitting a module to encoded stays: resumable, cancellable, the same result for the same seed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from model.compute import Compute
 from model.data.codec import Codec, Encoded
+from model.objective import Module
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import Cancelled, Interrupted
-from model.training_run import Trained, TrainingRun
+from model.training_run import Fitted, Fitting, Trained, TrainingRun
 
 Progress = Callable[[str, int, int], None]
 """(step, value, max): what is being done, and how far it is."""
@@ -33,13 +34,31 @@ def train(
     cancelled: CancelCheck,
     checkpoint_seconds: float = 60.0,
 ) -> Trained:
-    """Train on encoded stays until `max_steps` or `max_minutes` (CDMT-EHR, algorithm 1).
+    """Train our denoiser on encoded stays until `max_steps` or `max_minutes` (CDMT-EHR, algorithm 1); see `finish`."""
+    fitted = finish(
+        TrainingRun(stays, codec, network=network, training=training, seed=seed, compute=compute),
+        workdir=workdir,
+        progress=progress,
+        cancelled=cancelled,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    return Trained(fitted.module, fitted.summary)
+
+
+def finish(
+    run: Fitting[Module],
+    *,
+    workdir: Path | None,
+    progress: Progress,
+    cancelled: CancelCheck,
+    checkpoint_seconds: float = 60.0,
+) -> Fitted[Module]:
+    """Train to the end, from a checkpoint if there is one.
 
     With a `workdir` the state is written there every `checkpoint_seconds`, and a training that finds one goes on
     from it. Where `cancelled` raises Interrupted, the state is written first. Raises Cancelled (the checkpoint stays),
     NonFiniteLoss, CheckpointError.
     """
-    run = TrainingRun(stays, codec, network=network, training=training, seed=seed, compute=compute)
     checkpoint = None if workdir is None else workdir / CHECKPOINT
     if checkpoint is not None and checkpoint.exists():
         run.restore(checkpoint)

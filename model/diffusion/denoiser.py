@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.diffusion.embedding import CategoryEmbedding
+from model.diffusion.precision import MixedPrecision
 from model.diffusion.precond import c_in, c_out, c_skip
 from model.diffusion.schedule import RHO_RANGE, PowerMeanSchedule
 from model.spec.config import NetworkConfig
@@ -105,7 +106,7 @@ class Denoised(NamedTuple):
     logits: Tensor
 
 
-class Denoiser(nn.Module):
+class Denoiser(MixedPrecision):
     """Network, schedules and embeddings together: everything that training learns."""
 
     def __init__(
@@ -119,7 +120,6 @@ class Denoiser(nn.Module):
     ) -> None:
         super().__init__()
         self.dimensions = dimensions
-        self.compute_dtype = torch.float32  # operands of the network's matrix products; parameters stay float32
         n_channels = len(dimensions.channel_sizes)
         self.embedding = CategoryEmbedding(dimensions.channel_sizes, dim=config.embedding_dim, generator=generator)
         self.network = DenoiserNetwork(dimensions, config, n_categories=self.embedding.mask.shape[1])
@@ -167,7 +167,7 @@ class Denoiser(nn.Module):
         Numerical: `D = c_skip x + c_out F(c_in x)`. Embeddings are scaled by c_in and the network gives logits. Since
         sigma differs by step and feature, the network is told t in its place.
         """
-        with torch.autocast(state.device.type, torch.bfloat16, enabled=self.compute_dtype == torch.bfloat16):
+        with self.products(state.device):
             output, logits = self.network(c_in(sigma) * state, t, label)
         n = self.dimensions.n_numerical
         x, sigma_x = state[..., :n], sigma[..., :n]

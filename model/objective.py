@@ -1,0 +1,89 @@
+"""What a training minimises: a module to fit and its loss. The loop around it is that of `model.training_run`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypedDict, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from model.diffusion.denoiser import Denoiser, Dimensions
+from model.diffusion.guidance import one_hot_labels
+from model.diffusion.loss import diffusion_loss, low_discrepancy_times
+from model.diffusion.precision import MixedPrecision
+from model.spec.config import NetworkConfig
+
+SCHEDULE_LEARNING_RATE = 0.1  # of the learning rate: at the full rate the exponents drift to their bounds
+
+Module = TypeVar("Module", bound=MixedPrecision)
+
+
+class Batch(NamedTuple):
+    """Clean stays: numerical (B, L, M_n), codes (B, L, M_c), labels (B, K) with -1 = not given."""
+
+    numerical: Tensor
+    codes: Tensor
+    labels: Tensor
+
+
+class ParameterGroup(TypedDict):
+    """Parameters that share a multiple of the learning rate."""
+
+    params: list[nn.Parameter]
+    factor: float
+
+
+class Objective(Protocol[Module]):
+    """A way to learn from stays. Its `repr` holds all its settings: a checkpoint is bound to it."""
+
+    def build(self, dimensions: Dimensions, log_marginals: Tensor, *, generator: torch.Generator) -> Module:
+        """The module before training, on the CPU; log_marginals (M_c, C) are those of the training stays.
+
+        The default generator of torch is seeded, too, for the initial values that torch's own layers draw.
+        """
+
+    def loss(self, module: Module, batch: Batch, *, generator: torch.Generator) -> Tensor:
+        """The mean loss of a batch; all randomness comes from `generator`, on the CPU."""
+
+    def parameter_groups(self, module: Module) -> list[ParameterGroup]:
+        """All that training changes."""
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """The objective of CDMT-EHR: algorithm 1."""
+
+    network: NetworkConfig
+    learnable_schedule: bool
+
+    def build(self, dimensions: Dimensions, log_marginals: Tensor, *, generator: torch.Generator) -> Denoiser:
+        """See `Objective`."""
+        denoiser = Denoiser(dimensions, self.network, learnable_schedule=self.learnable_schedule, generator=generator)
+        denoiser.start_at_marginals(log_marginals)
+        return denoiser
+
+    def loss(self, module: Denoiser, batch: Batch, *, generator: torch.Generator) -> Tensor:
+        """See `Objective`."""
+        device = batch.codes.device
+        t = low_discrepancy_times(len(batch.codes), generator).to(device)
+        noise = torch.randn(*batch.codes.shape[:2], module.state_dim, generator=generator).to(device)
+        label = one_hot_labels(batch.labels, module.dimensions.label_sizes)
+        return diffusion_loss(module, batch.numerical, batch.codes, label=label, t=t, noise=noise).total
+
+    def parameter_groups(self, module: Denoiser) -> list[ParameterGroup]:
+        """See `Objective`."""
+        schedules = [*module.numerical_schedule.parameters(), *module.embedding_schedule.parameters()]
+        return [
+            {"params": [*module.embedding.parameters(), *module.network.parameters()], "factor": 1.0},
+            {"params": [value for value in schedules if value.requires_grad], "factor": SCHEDULE_LEARNING_RATE},
+        ]
+
+
+def log_marginals_of(codes: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """(M_c, C) log frequency of each category in the training stays; a category never seen counts one half."""
+    marginals = torch.zeros(len(sizes), max(sizes))
+    for j, size in enumerate(sizes):
+        counts = torch.bincount(codes[..., j].flatten(), minlength=size).float().clamp(min=0.5)
+        marginals[j, :size] = (counts / counts.sum()).log()
+    return marginals
