@@ -12,19 +12,21 @@ from model.diffusion.denoiser import Denoiser, Dimensions
 from model.diffusion.guidance import one_hot_labels
 from model.diffusion.loss import diffusion_loss, low_discrepancy_times
 from model.diffusion.precision import MixedPrecision
-from model.spec.config import NetworkConfig
-
-SCHEDULE_LEARNING_RATE = 0.1  # of the learning rate: at the full rate the exponents drift to their bounds
+from model.spec.config import NetworkConfig, TrainingConfig
 
 Module = TypeVar("Module", bound=MixedPrecision)
 
 
 class Batch(NamedTuple):
-    """Clean stays: numerical (B, L, M_n), codes (B, L, M_c), labels (B, K) with -1 = not given."""
+    """Clean stays: numerical (B, L, M_n), codes (B, L, M_c), labels (B, K) with -1 = not given.
+
+    observed (B, L, M_n) is False where a number was filled in.
+    """
 
     numerical: Tensor
     codes: Tensor
     labels: Tensor
+    observed: Tensor
 
 
 class ParameterGroup(TypedDict):
@@ -55,11 +57,17 @@ class Denoising:
     """The objective of CDMT-EHR: algorithm 1."""
 
     network: NetworkConfig
-    learnable_schedule: bool
+    training: TrainingConfig
 
     def build(self, dimensions: Dimensions, log_marginals: Tensor, *, generator: torch.Generator) -> Denoiser:
         """See `Objective`."""
-        denoiser = Denoiser(dimensions, self.network, learnable_schedule=self.learnable_schedule, generator=generator)
+        denoiser = Denoiser(
+            dimensions,
+            self.network,
+            learnable_schedule=self.training.noise_schedule == "learnable",
+            rho_range=self.training.rho_range,
+            generator=generator,
+        )
         denoiser.start_at_marginals(log_marginals)
         return denoiser
 
@@ -69,14 +77,18 @@ class Denoising:
         t = low_discrepancy_times(len(batch.codes), generator).to(device)
         noise = torch.randn(*batch.codes.shape[:2], module.state_dim, generator=generator).to(device)
         label = one_hot_labels(batch.labels, module.dimensions.label_sizes)
-        return diffusion_loss(module, batch.numerical, batch.codes, label=label, t=t, noise=noise).total
+        weight = batch.observed.float() if self.training.numerical_loss == "observed" else None
+        return diffusion_loss(module, batch.numerical, batch.codes, label=label, t=t, noise=noise, weight=weight).total
 
     def parameter_groups(self, module: Denoiser) -> list[ParameterGroup]:
         """See `Objective`."""
         schedules = [*module.numerical_schedule.parameters(), *module.embedding_schedule.parameters()]
         return [
             {"params": [*module.embedding.parameters(), *module.network.parameters()], "factor": 1.0},
-            {"params": [value for value in schedules if value.requires_grad], "factor": SCHEDULE_LEARNING_RATE},
+            {
+                "params": [value for value in schedules if value.requires_grad],
+                "factor": self.training.schedule_learning_rate,
+            },
         ]
 
 

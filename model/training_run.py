@@ -104,9 +104,7 @@ class Fitting(Generic[Module]):
         n = len(stays.labels)
         order = torch.randperm(n, generator=torch.Generator().manual_seed(self.seed))
         n_validation = min(MAX_VALIDATION, int(VALIDATION_FRACTION * n))
-        data = tuple(
-            torch.as_tensor(array).to(self.device) for array in (stays.numerical, stays.categorical, stays.labels)
-        )
+        data = tuple(torch.as_tensor(array).to(self.device) for array in stays)
         fitted, validation = order[n_validation:], order[:n_validation] if n_validation else order[:1]
         self.data = Batch(*(tensor[fitted.to(self.device)] for tensor in data))
         self.validation = Batch(*(tensor[validation.to(self.device)] for tensor in data))
@@ -278,5 +276,5 @@ class TrainingRun(Fitting[Denoiser]):
         seed: int,
         compute: Compute,
     ) -> None:
-        objective = Denoising(network, learnable_schedule=training.noise_schedule == "learnable")
+        objective = Denoising(network, training)
         super().__init__(stays, codec, objective=objective, training=training, seed=seed, compute=compute)

@@ -75,11 +75,13 @@ class Encoded(NamedTuple):
     numerical    (n, L, M_n) float32, filled and z-scored
     categorical  (n, L, M_ch) int64 codes, one column per channel
     labels       (n, K) int64 codes
+    observed     (n, L, M_n) False where the number was filled in
     """
 
     numerical: Floats
     categorical: Codes
     labels: Codes
+    observed: npt.NDArray[np.bool_]
 
 
 class Codec:
@@ -137,7 +139,9 @@ class Codec:
         n, length = len(stays), stays.sequence_length
         labels = np.broadcast_to(stays.labels[:, None, :], (n, length, stays.labels.shape[1]))
         parts = (self._with_missing(stays, filled), stays.observed.astype(np.int64), labels)
-        return Encoded(self._scaled(filled.numerical), np.concatenate(parts, axis=2), stays.labels.copy())
+        return Encoded(
+            self._scaled(filled.numerical), np.concatenate(parts, axis=2), stays.labels.copy(), stays.observed
+        )
 
     def _with_missing(self, stays: Stays, filled: Stays) -> Codes:
         codes = filled.categorical.copy()

@@ -31,12 +31,20 @@ def low_discrepancy_times(n: int, generator: torch.Generator) -> Tensor:
 
 
 def diffusion_loss(
-    denoiser: Denoiser, numerical: Tensor, codes: Tensor, *, label: Tensor, t: Tensor, noise: Tensor
+    denoiser: Denoiser,
+    numerical: Tensor,
+    codes: Tensor,
+    *,
+    label: Tensor,
+    t: Tensor,
+    noise: Tensor,
+    weight: Tensor | None = None,
 ) -> Loss:
     """Loss of clean stays noised to time t (CDMT-EHR, algorithm 1).
 
     numerical (B, L, M_n), codes (B, L, M_c), label (B, K) one-hot or zero, t (B,), noise (B, L, D).
-    Numerical: mean of `lambda(sigma) (D - x_0)^2` with `lambda = 1 / c_out^2` (Karras et al. 2022).
+    Numerical: mean of `lambda(sigma) (D - x_0)^2` with `lambda = 1 / c_out^2` (Karras et al. 2022), by `weight`
+    (B, L, M_n) if there is one.
     Categorical: mean cross-entropy of softmax(logits) against the true category, at every position.
     """
     sigma = denoiser.sigma(t)
@@ -44,4 +52,11 @@ def diffusion_loss(
     denoised = denoiser(state, sigma, t, label)
     error = (denoised.numerical - numerical) / c_out(sigma[..., : denoiser.dimensions.n_numerical])
     cross_entropy = functional.cross_entropy(denoised.logits.flatten(0, 2), codes.flatten(), reduction="sum")
-    return Loss(error.square().sum() / max(error.numel(), 1), cross_entropy / max(codes.numel(), 1))
+    return Loss(_mean(error.square(), weight), cross_entropy / max(codes.numel(), 1))
+
+
+def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
+    """Weighted mean; 0 of nothing."""
+    if weight is None:
+        return values.sum() / max(values.numel(), 1)
+    return (weight * values).sum() / weight.sum().clamp(min=1)

@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 
 from model.diffusion.denoiser import Denoiser, Dimensions
@@ -45,7 +46,8 @@ def test_uniform_logits_cost_the_entropy_of_their_categories() -> None:
     assert math.isclose(loss.categorical.item(), (math.log(2) + math.log(4)) / 2, rel_tol=1e-4)
 
 
-def test_numerical_loss_is_the_weighted_squared_error() -> None:
+@pytest.mark.parametrize("counted", [None, torch.rand(6, 3, 2, generator=torch.Generator().manual_seed(2)).round()])
+def test_numerical_loss_is_the_weighted_squared_error(counted: torch.Tensor | None) -> None:
     """`lambda (D - x_0)^2` with `lambda = (sigma^2 + 1) / sigma^2`, computed here from the definition."""
     denoiser = denoiser_of(2)
     numerical, codes = torch.randn(6, 3, 2), torch.ones(6, 3, 2, dtype=torch.long)
@@ -53,10 +55,16 @@ def test_numerical_loss_is_the_weighted_squared_error() -> None:
     sigma = denoiser.sigma(given["t"])
     state = denoiser.pack(numerical, codes) + sigma * given["noise"]
     denoised = denoiser(state, sigma, given["t"], given["label"]).numerical
-    weight = (sigma[..., :2] ** 2 + 1) / sigma[..., :2] ** 2
-    expected = (weight * (denoised - numerical) ** 2).mean()
-    loss = diffusion_loss(denoiser, numerical, codes, **given)
+    error = (sigma[..., :2] ** 2 + 1) / sigma[..., :2] ** 2 * (denoised - numerical) ** 2
+    expected = error.mean() if counted is None else error[counted == 1].mean()
+    loss = diffusion_loss(denoiser, numerical, codes, **given, weight=counted)
     assert torch.allclose(loss.numerical, expected, rtol=1e-3)
+
+
+def test_where_no_value_counts_the_loss_is_zero() -> None:
+    denoiser, codes = denoiser_of(2), torch.ones(6, 3, 2, dtype=torch.long)
+    given = arguments(denoiser)
+    assert diffusion_loss(denoiser, torch.randn(6, 3, 2), codes, **given, weight=torch.zeros(6, 3, 2)).numerical == 0
 
 
 def test_without_numerical_features_their_loss_is_zero() -> None:

@@ -233,7 +233,7 @@ GENERATE = {"model_id": "model-1", "n_stays": 10}
         ({"sampler": {"n_steps": 10**6}}, "/sampler/n_steps"),
         ({"sampler": {"solver": "magic"}}, "/sampler/solver"),
         ({"sampler": {"guidance_scale": {"numerical": -1}}}, "/sampler/guidance_scale/numerical"),
-        ({"sampler": {"guidance_scale": {"labels": {"deaht": 2}}}}, "/sampler/guidance_scale/labels"),
+        ({"sampler": {"guidance_scale": {"labels": {"deaht": 2}}}}, "deaht"),
         ({"sampler": {"solver": "euler", "churn": 0.5}}, "churn"),
         ({"preset": "nature"}, "/preset"),
         ({"mode": "unconditional", "label_ratios": "balanced"}, "unconditional"),
