@@ -36,13 +36,13 @@ def guided(denoiser: Denoiser, label: Tensor, *, scale: GuidanceScale) -> Denois
         both = _evaluate(denoiser, torch.cat([state, state]), sigma, t, torch.cat([label, torch.zeros_like(label)]))
         (x_1, x_0), (logits_1, logits_0) = both.numerical.chunk(2), both.logits.chunk(2)
         numerical = x_0 + scale.numerical * (x_1 - x_0)
-        return denoiser.denoised_state(Denoised(numerical, _extrapolate(logits_0, logits_1, scale.categorical)))
+        return denoiser.denoised_state(Denoised(numerical, extrapolate(logits_0, logits_1, scale.categorical)))
 
     return denoise
 
 
-def _extrapolate(logits_0: Tensor, logits_1: Tensor, scale: float) -> Tensor:
-    # padding is -inf in both branches, and -inf - -inf is nan
+def extrapolate(logits_0: Tensor, logits_1: Tensor, scale: float) -> Tensor:
+    """`logits_0 + scale (logits_1 - logits_0)`; padding is -inf in both, and stays so."""
     return torch.where(logits_0.isinf(), logits_0, logits_0 + scale * (logits_1 - logits_0))
 
 
