@@ -78,7 +78,7 @@ def masked(codes: Tensor, t: Tensor, uniform: Tensor) -> Tensor:
 def mask_loss(logits: Tensor, codes: Tensor, codes_t: Tensor, t: Tensor) -> Tensor:
     """Mean over all positions of the cross-entropy at hidden ones, times 1 / t.
 
-    That is the bound of -log p in nats per position, in continuous time (Sahoo et al. 2024, eq. 10).
+    That is the bound of -log p in nats per position, in continuous time (Sahoo et al. 2024, section 3).
     """
     cross_entropy = functional.cross_entropy(logits.flatten(0, 2), codes.flatten(), reduction="none")
     weights = (codes_t == MASK) / t[:, None, None]

@@ -82,7 +82,7 @@ class MixedDiffusion:
         return numerical + self.categorical_weight * categorical
 
     def losses(self, module: TimeDiffDenoiser, batch: Batch, *, generator: torch.Generator) -> TimeDiffLoss:
-        """Both terms: `|eps - eps^|^2` (Ho et al. 2020, eq. 14), `T KL_t` (Hoogeboom et al. 2021, eq. 15)."""
+        """Both terms: `|eps - eps^|^2` (Ho et al. 2020, eq. 14), `T KL_t` (Hoogeboom et al. 2021, section 4)."""
         device, n_steps = batch.codes.device, self.n_steps
         t = 1 + (n_steps * low_discrepancy_times(len(batch.codes), generator)).long().clamp(max=n_steps - 1)
         noise = torch.randn(batch.numerical.shape, generator=generator)

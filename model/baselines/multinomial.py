@@ -1,4 +1,4 @@
-"""Multinomial diffusion of categories (Hoogeboom et al. 2021), in log space.
+"""Multinomial diffusion of categories (Hoogeboom et al. 2021, section 4), in log space.
 
 Codes (B, L, M); log probabilities (B, L, M, C) with the floor -70 in place of log 0, also in the padding of channels
 with fewer than C categories; t (B,) from 1 to T. K_j: categories of channel j.
@@ -43,7 +43,7 @@ class MultinomialDiffusion(nn.Module):
         return functional.one_hot(codes, self.log_uniform.shape[1]).to(self.log_uniform.dtype)
 
     def noised(self, codes: Tensor, t: Tensor, uniform: Tensor) -> Tensor:
-        """Codes from `q(z_t | z_0) = Cat(alpha_bar_t z_0 + (1 - alpha_bar_t) / K)` (eq. 12); uniform (B, L, M)."""
+        """Codes from `q(z_t | z_0) = Cat(alpha_bar_t z_0 + (1 - alpha_bar_t) / K)`; uniform (B, L, M)."""
         return self.draw(self._mixed(self.log_one_hot(codes), self.schedule.log_alpha_bar[t]), uniform)
 
     def draw(self, log_p: Tensor, uniform: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class MultinomialDiffusion(nn.Module):
         return draw_codes(log_p, uniform, self.sizes)
 
     def log_posterior(self, log_z_0: Tensor, codes_t: Tensor, t: Tensor) -> Tensor:
-        """`log q(z_(t-1) | z_t, z_0)` with a distribution for z_0 (eq. 13), at each of (B,) times t.
+        """`log q(z_(t-1) | z_t, z_0)` with a distribution for z_0, at each of (B,) times t.
 
         `[alpha_t z_t + (1 - alpha_t) / K] * [alpha_bar_(t-1) z_0 + (1 - alpha_bar_(t-1)) / K]`, normalised.
         """
@@ -60,7 +60,7 @@ class MultinomialDiffusion(nn.Module):
         return functional.log_softmax(likelihood + prior, dim=-1)
 
     def divergence(self, log_z_0: Tensor, codes: Tensor, codes_t: Tensor, t: Tensor) -> Tensor:
-        """(B, L, M) `KL(q(z_(t-1) | z_t, z_0) || q(z_(t-1) | z_t, z^_0))` (eq. 15): nats, for a predicted log z^_0.
+        """(B, L, M) `KL(q(z_(t-1) | z_t, z_0) || q(z_(t-1) | z_t, z^_0))`: nats, for a predicted log z^_0.
 
         At t = 1 it is `-log p(z_0 | z_1)`.
         """

@@ -55,7 +55,7 @@ def sample_states(
 
     x is noise at sigmas[0]; sigmas (N, L, M_n), the last followed by 0, and Euler's method as in `euler_sampler`; sizes
     (M_c,). From t to s, a hidden category is revealed with probability (t - s) / t, as softmax(logits) has it, and then
-    stays (Sahoo et al. 2024, eq. 6-7). The last step has t = 0: all are revealed, only the values move.
+    stays (Sahoo et al. 2024, section 3). The last step has t = 0: all are revealed, only the values move.
     """
     times = solver_times(len(sigmas)).to(x.device)
     codes = torch.full((*x.shape[:2], len(sizes)), MASK, device=x.device)
