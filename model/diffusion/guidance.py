@@ -66,15 +66,15 @@ def guided(denoiser: Denoiser, label: Tensor, *, scales: LabelScales) -> Denoise
         return _branch(denoiser, label)
     steps = [label] if scales.uniform else _one_after_the_other(label, denoiser.dimensions.label_sizes)
     branches = torch.cat([torch.zeros_like(label), *steps])
-    # (B, 1, 1) and (B, 1, 1, 1): the scale of the label that a step adds, given the stay's category of it
+    # the scale of the label that a step adds, given the stay's category of it: (B,) per step and kind
     added = [after - before for before, after in pairwise([torch.zeros_like(label), *steps])]
     n_added = [step.sum(1).clamp(min=1) for step in added]
     strengths = [[(step @ kind.to(label)) / n for step, n in zip(added, n_added, strict=True)] for kind in scales]
 
     def denoise(state: Tensor, sigma: Tensor, t: Tensor) -> Tensor:
         every = _evaluate(denoiser, state.repeat(len(steps) + 1, 1, 1), sigma, t, branches)
-        numerical = _extrapolate(every.numerical.chunk(len(steps) + 1), strengths[0])
-        logits = _extrapolate(every.logits.chunk(len(steps) + 1), strengths[1])
+        numerical = extrapolate(every.numerical.chunk(len(steps) + 1), strengths[0])
+        logits = extrapolate(every.logits.chunk(len(steps) + 1), strengths[1])
         return denoiser.denoised_state(Denoised(numerical, logits))
 
     return denoise
@@ -87,12 +87,11 @@ def _one_after_the_other(label: Tensor, sizes: tuple[int, ...]) -> list[Tensor]:
     return [label * (place < end) for end in ends]
 
 
-def _extrapolate(branches: Sequence[Tensor], strengths: Sequence[Tensor]) -> Tensor:
-    """`b_0 + sum_k s_k (b_k - b_(k-1))`, with strengths (B,)."""
+def extrapolate(branches: Sequence[Tensor], strengths: Sequence[Tensor]) -> Tensor:
+    """`b_0 + sum_k s_k (b_k - b_(k-1))`, with strengths (B,) or (); padding is -inf in all branches, and stays so."""
     total = branches[0]
     for (before, after), strength in zip(pairwise(branches), strengths, strict=True):
         s = strength.reshape(-1, *[1] * (total.ndim - 1))
-        # padding is -inf in all branches, and -inf - -inf is nan
         total = torch.where(before.isinf(), before, total + s * (after - before))
     return total
 

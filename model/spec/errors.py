@@ -7,7 +7,7 @@ CDMTError
 ├── GuidanceError        guidance for a label or category that the model does not have
 ├── TrainingError        training cannot start or go on
 │   └── NonFiniteLoss    the loss became NaN or infinite
-├── SamplingError        the sampler produced values that are not finite
+├── SamplingError        stays cannot be drawn as asked, or came out with values that are not finite
 ├── CheckpointError      a stored model is incomplete, altered or of an unknown format
 └── Cancelled            somebody asked the work to stop
     └── Interrupted      the process must end; the work shall go on, or begin anew, in another
@@ -58,7 +58,7 @@ class NonFiniteLoss(TrainingError):
 
 
 class SamplingError(CDMTError):
-    """The sampler produced values that are not finite."""
+    """Stays cannot be drawn as they were asked for, or came out with values that are not finite."""
 
 
 class CheckpointError(CDMTError):
