@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from service.cli import app as cli
 
-COMMANDS = ["serve", "gateway", "worker", "demo", "train", "generate", "evaluate"]
+COMMANDS = ["serve", "gateway", "worker", "demo", "import", "train", "generate", "evaluate"]
 
 
 def run(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
