@@ -11,7 +11,7 @@ from model.data.imputation import impute, impute_codes
 from model.data.stays import MISSING_CATEGORY, Stays
 from model.spec.base import Spec
 from model.spec.config import Missing
-from model.spec.schema import NumericalFeature, Schema
+from model.spec.schema import CategoricalFeature, NumericalFeature, Schema
 
 MARK_CATEGORIES = ("missing", "measured")
 MEASURED = 1
@@ -58,12 +58,16 @@ class CodecState(Spec):
 
 
 class Channel(NamedTuple):
-    """One categorical channel of the model; `missing_code` is the code of "missing" in a feature that has it."""
+    """One categorical channel of the model; `missing_code` is the code of "missing" in a feature that has it.
+
+    `static`: a feature that is constant within a stay, or the mark of one.
+    """
 
     name: str
     kind: Literal["feature", "mark", "label"]
     categories: tuple[str, ...]
     missing_code: int | None = None
+    static: bool = False
 
 
 class Encoded(NamedTuple):
@@ -142,14 +146,16 @@ class Codec:
         """Stays from what the network made: numerical (n, L, M_n) scaled, categorical (n, L, M_ch) codes.
 
         A value whose mark says "missing" is noise: it becomes NaN, and with `missing="imputed"` it is then filled
-        by the training pipeline's rule. Values are kept within the training range. Without `labels` (n, K), they
-        are read out of their channels by majority over time (the first category of a tie).
+        by the training pipeline's rule. Values are kept within the training range. A static number is the mean over
+        time; static categories and marks, and without `labels` (n, K) these too, are read out of their channels by
+        majority over time (the first category of a tie).
         """
         n_features, n_marks = len(self.schema.categorical), len(self.schema.numerical)
+        numerical, categorical = self._steady(numerical, categorical)
         values = np.clip(numerical * self._scale + self._center, self._low, self._high).astype(np.float32)
         measured = categorical[:, :, n_features : n_features + n_marks] == MEASURED
         if labels is None:
-            labels = self._majority(categorical[:, :, n_features + n_marks :])
+            labels = self._majority(categorical)[:, n_features + n_marks :]
         stays = Stays(
             numerical=np.where(measured, values, np.float32(np.nan)),
             categorical=self._without_missing(categorical[:, :, :n_features]),
@@ -164,10 +170,20 @@ class Codec:
                 out[:, :, j][out[:, :, j] == channel.missing_code] = MISSING_CATEGORY
         return out
 
+    def _steady(self, numerical: Floats, categorical: Codes) -> tuple[Floats, Codes]:
+        """What the network made, the static features made constant over time."""
+        if not any(feature.static for feature in self.schema.features):
+            return numerical, categorical
+        still = np.array([feature.static for feature in self.schema.numerical], dtype=np.bool_)
+        numerical = np.where(still, numerical.mean(axis=1, keepdims=True), numerical)
+        still = np.array([channel.static for channel in self.categorical_channels], dtype=np.bool_)
+        return numerical, np.where(still, self._majority(categorical)[:, None, :], categorical)
+
     def _majority(self, codes: Codes) -> Codes:
+        """(n, M_ch) the most frequent category of each channel over time."""
         out = np.empty((len(codes), codes.shape[2]), dtype=np.int64)
-        for k, label in enumerate(self.schema.labels):
-            votes = codes[:, :, k, None] == np.arange(len(label.categories))
+        for k, channel in enumerate(self.categorical_channels):
+            votes = codes[:, :, k, None] == np.arange(len(channel.categories))
             out[:, k] = votes.sum(axis=1).argmax(axis=1)
         return out
 
@@ -178,19 +194,20 @@ class Codec:
 
 def _channels(state: CodecState) -> tuple[Channel, ...]:
     schema = state.data_schema
-    features = [_feature_channel(f.categories, s) for f, s in zip(schema.categorical, state.categorical, strict=True)]
-    marks = [Channel(f"{feature.name} measured", "mark", MARK_CATEGORIES) for feature in schema.numerical]
+    features = [_feature_channel(f, s) for f, s in zip(schema.categorical, state.categorical, strict=True)]
+    marks = [Channel(f"{f.name} measured", "mark", MARK_CATEGORIES, static=f.static) for f in schema.numerical]
     labels = [Channel(label.name, "label", label.categories) for label in schema.labels]
     return (*features, *marks, *labels)
 
 
-def _feature_channel(categories: tuple[str, ...], state: CategoricalState) -> Channel:
+def _feature_channel(feature: CategoricalFeature, state: CategoricalState) -> Channel:
     if not state.has_missing:
-        return Channel(state.name, "feature", categories)
+        return Channel(state.name, "feature", feature.categories, static=feature.static)
     word = "missing"
-    while word in categories:
+    while word in feature.categories:
         word = f"({word})"
-    return Channel(state.name, "feature", (*categories, word), missing_code=len(categories))
+    code = len(feature.categories)
+    return Channel(state.name, "feature", (*feature.categories, word), missing_code=code, static=feature.static)
 
 
 def _observed_means(numerical: Floats) -> npt.NDArray[np.float64]:

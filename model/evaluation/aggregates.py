@@ -26,7 +26,7 @@ class Aggregates(NamedTuple):
     """Frequencies (C,) and transition matrices (C, C) by channel name, correlations (M, M), autocorrelations (M, K).
 
     `co_missing` are the phi coefficients (F, F) of the features that can be missing. NaN is unknown: too few stays to
-    be told.
+    be told; and for what is constant within a stay, which has no transitions and no autocorrelation.
     """
 
     frequencies: dict[str, Floats]
@@ -52,12 +52,23 @@ def aggregate(table: Table) -> Aggregates:
 
 def _exact(table: Table) -> Aggregates:
     columns = [(c.name, table.categorical[:, :, j], len(c.categories)) for j, c in enumerate(table.channels)]
-    return Aggregates(
+    found = Aggregates(
         frequencies={name: frequencies(codes, size) for name, codes, size in columns},
         transitions={name: transition_matrix(codes, size) for name, codes, size in columns},
         correlation=correlation(table.numerical),
         acf=acf(table.numerical),
         co_missing=co_missing(marks(table)[1], real=False),
+    )
+    return _without_static(found, table)
+
+
+def _without_static(found: Aggregates, table: Table) -> Aggregates:
+    """A constant resembles itself in every table: counted among the courses, it would make their distance smaller."""
+    still = {channel.name for channel in table.channels if channel.static}
+    matrices = found.transitions.items()
+    return found._replace(
+        transitions={name: np.full_like(matrix, np.nan) if name in still else matrix for name, matrix in matrices},
+        acf=np.where(table.static[:, None], np.nan, found.acf),
     )
 
 
@@ -92,13 +103,14 @@ def safe_aggregates(table: Table) -> Aggregates:
 def told_of(real: Aggregates, table: Table) -> Aggregates:
     """What may be told of the aggregates (`aggregate_real`) of a table."""
     columns = [(c.name, table.categorical[:, :, j], len(c.categories)) for j, c in enumerate(table.channels)]
-    return Aggregates(
+    told = Aggregates(
         frequencies={name: _safe_frequencies(codes, size) for name, codes, size in columns},
         transitions={name: _safe_transitions(codes, size) for name, codes, size in columns},
         correlation=real.correlation,
         acf=_safe_acf(real.acf, table),
         co_missing=co_missing(marks(table)[1], real=True),
     )
+    return _without_static(told, table)
 
 
 def _safe_frequencies(codes: Codes, n_categories: int) -> Floats:

@@ -66,9 +66,10 @@ def columns_of(codec: Codec) -> list[tuple[FeatureReport, int]]:
     reports = []
     for feature in codec.schema.features:
         if feature.type == "numerical":
-            report = FeatureReport(name=feature.name, type="numerical", unit=feature.unit)
+            report = FeatureReport(name=feature.name, type="numerical", unit=feature.unit, static=feature.static)
         else:
-            report = FeatureReport(name=feature.name, type="categorical", categories=feature.categories)
+            options = feature.categories
+            report = FeatureReport(name=feature.name, type="categorical", categories=options, static=feature.static)
         reports.append((report, columns[feature.name]))
     return reports
 

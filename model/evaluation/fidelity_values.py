@@ -126,10 +126,12 @@ def _missing_rate(known: Known) -> float:
 
 
 def _missing_runs(known: Known) -> float:
-    """Mean over features of the TVD between the distributions of gap lengths."""
+    """Mean over features that change in time of the TVD between the distributions of gap lengths."""
     _check_stays(known)
     found = []
     for feature in known.features:
+        if feature.static:  # missing in a whole stay, or not at all
+            continue
         subject = _told(feature, known.side)
         if subject is not None and feature.training is not None:
             a, b = np.array(subject.missing_runs), np.array(feature.training.missing_runs)

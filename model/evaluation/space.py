@@ -63,6 +63,7 @@ class Table:
     categorical  (n, L, M_ch) int64 codes of `channels`: categorical features and missingness marks, no labels
     labels       (n, K) int64 codes
     measured     (n, M_n) bool, True where a stay has a numerical feature measured at least once
+    static       (M_n,) bool, True for a numerical feature that is constant within a stay
     """
 
     numerical: Inputs
@@ -70,6 +71,7 @@ class Table:
     labels: Codes
     measured: Bools
     channels: tuple[Channel, ...]
+    static: Bools
 
     def __len__(self) -> int:
         return len(self.numerical)
@@ -87,6 +89,7 @@ class Table:
             labels=self.labels[index],
             measured=self.measured[index],
             channels=self.channels,
+            static=self.static,
         )
 
     def sample(self, n: int, *, seed: int) -> Table:
@@ -107,6 +110,7 @@ def to_table(stays: Stays, codec: Codec, *, without: frozenset[str] = frozenset(
         labels=encoded.labels,
         measured=stays.observed.sum(axis=1) > 0,
         channels=tuple(codec.categorical_channels[j] for j in kept),
+        static=np.array([feature.static for feature in codec.schema.numerical], dtype=np.bool_),
     )
 
 

@@ -10,7 +10,7 @@ from model.evaluation.fidelity import mean_of_known
 from model.evaluation.space import Codes, Floats, Inputs, NotAvailable
 
 MAX_LAG = 24
-ONE_STEP = "stays of one time step have no course over time"
+ONE_STEP = "stays of one time step, or of constants alone, have no course over time"
 NOT_NUMERICAL = "there is no numerical feature to compare"
 
 
@@ -32,7 +32,8 @@ def transition_distance(p: Sequence[Floats], q: Sequence[Floats]) -> float:
     """Mean over channels of the Frobenius norm `sqrt(sum_ij (p_ij - q_ij)^2)` between transition matrices.
 
     0 = equal; 2 = "always stays" against "always changes", for two categories. Rows with NaN (too few stays to be
-    told) count as equal. Raises NotAvailable where there is no channel, or no row that could be compared.
+    told) count as equal, a matrix of NaN is left out. Raises NotAvailable where there is no channel, or no row that
+    could be compared.
     """
     if p and not any(matrix[~np.isnan(matrix)].any() for matrix in (*p, *q)):
         raise NotAvailable(ONE_STEP)

@@ -321,3 +321,36 @@ def test_one_stray_time_that_empties_the_grid_is_refused(stray: int) -> None:
     with pytest.raises(DataError, match="stays go beyond the first 12 steps") as caught:
         arrange(frame, schema)
     assert caught.value.column == "hour"
+
+
+def static_schema() -> Schema:
+    features = (
+        NumericalFeature(name="age", min=0, max=120, static=True),
+        CategoricalFeature(name="unit", categories=("medical", "surgical"), static=True),
+    )
+    return with_schema(features=(*SCHEMA.features, *features), sequence_length=3)
+
+
+def test_a_static_feature_has_the_value_of_its_stay_at_every_step() -> None:
+    frame = table(age=[NAN, 60.0, NAN, NAN], unit=["surgical", None, None, None])
+    arranged = arrange(frame, static_schema())
+    assert arranged.stays.numerical[0, :, 1].tolist() == [60, 60, 60]  # also where the stay has no row
+    assert np.isnan(arranged.stays.numerical[1, :, 1]).all()
+    assert arranged.stays.categorical[:, :, 1].tolist() == [[1, 1, 1], [-1, -1, -1]]
+    assert arranged.summary.missing_rate["age"] == 0.5
+    assert arranged.summary.missing_rate["heart_rate"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(("name", "values"), [("age", [60.0, 61.0, 70.0, 70.0]), ("unit", ["medical", "surgical"] * 2)])
+def test_a_static_feature_that_changes_is_an_error_that_counts_stays(name: str, values: list[object]) -> None:
+    columns = {"age": 60.0, "unit": "medical"} | {name: values}
+    stays = "2 stays" if name == "unit" else "1 stay"
+    with pytest.raises(DataError, match=f"static feature '{name}': changes within {stays}; it must be constant$") as e:
+        arrange(table(**columns), static_schema())
+    assert e.value.column == name
+
+
+def test_a_static_value_in_a_row_that_is_cut_is_the_value_of_the_stay() -> None:
+    frame = table(age=[NAN, 60.0, NAN, 70.0], unit="medical")
+    stays = arrange(frame, static_schema().model_copy(update={"sequence_length": 1})).stays
+    assert stays.numerical[:, 0, 1].tolist() == [60, 70]

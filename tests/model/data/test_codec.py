@@ -225,3 +225,60 @@ def test_a_value_of_one_stay_is_not_kept_as_the_mean() -> None:
     numerical[7, 3] = 4.321
     stays = Stays(numerical, np.empty((100, 25, 0), dtype=np.int64), np.empty((100, 0), dtype=np.int64))
     assert "4.32" not in Codec.fit(stays, NUMERICAL_ONLY).state.model_dump_json()
+
+
+def static_schema() -> Schema:
+    unit = CategoricalFeature(name="unit", categories=("a", "b", "c"), static=True)
+    age = NumericalFeature(name="age", static=True)
+    return Schema(stay_id="id", time="hour", sequence_length=4, features=(NumericalFeature(name="x"), age, unit))
+
+
+def static_stays(n: int = 60, *, missing: float = 0.2) -> Stays:
+    rng = np.random.default_rng(0)
+    age = np.where(rng.random(n) < missing, np.nan, rng.integers(20, 90, n))
+    unit = np.where(rng.random(n) < missing, -1, rng.integers(0, 3, n))
+    numerical = np.stack([rng.normal(80, 10, (n, 4)), np.repeat(age[:, None], 4, axis=1)], axis=2)
+    return make_stays(numerical, np.repeat(unit[:, None, None], 4, axis=1))
+
+
+def test_static_features_come_back_as_they_were() -> None:
+    stays = static_stays()
+    codec = Codec.fit(stays, static_schema())
+    assert [c.static for c in codec.categorical_channels] == [True, False, True]
+    encoded = codec.encode(stays)
+    decoded = codec.decode(encoded.numerical, encoded.categorical, missing="as_observed")
+    np.testing.assert_array_equal(decoded.categorical, stays.categorical)
+    np.testing.assert_array_equal(np.isnan(decoded.numerical), np.isnan(stays.numerical))
+    low, high = codec.state.numerical[1].low, codec.state.numerical[1].high
+    np.testing.assert_allclose(decoded.numerical[..., 1], np.clip(stays.numerical[..., 1], low, high), rtol=1e-5)
+
+
+def test_what_the_network_made_of_a_static_feature_becomes_constant() -> None:
+    codec = Codec.fit(static_stays(), static_schema())
+    scale, center = codec.state.numerical[1].scale, codec.state.numerical[1].center
+    numerical = np.zeros((2, 4, 2), np.float32)
+    numerical[0, :, 1] = (np.array([40, 50, 60, 50]) - center) / scale
+    unit, x_mark, age_mark = [[2, 2, 1, 3], [3, 3, 0, 3]], np.ones((2, 4)), [[1, 1, 0, 1], [0, 1, 0, 0]]
+    codes = np.stack([unit, x_mark, age_mark], axis=2).astype(np.int64)
+    decoded = codec.decode(numerical, codes, missing="as_observed")
+    assert decoded.numerical[0, :, 1] == pytest.approx(np.full(4, 50))  # the mean
+    assert np.isnan(decoded.numerical[1, :, 1]).all()  # missing in most steps: missing in the whole stay
+    assert decoded.categorical[:, :, 0].tolist() == [[2] * 4, [-1] * 4]
+    filled = codec.decode(numerical, codes, missing="imputed")
+    assert (filled.numerical[1, :, 1] == filled.numerical[1, 0, 1]).all()
+    assert (filled.categorical[1, :, 0] == filled.categorical[1, 0, 0]).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 2**32 - 1), missing=st.floats(0, 1))
+def test_static_features_are_constant_whatever_the_network_made(seed: int, missing: float) -> None:
+    codec = Codec.fit(static_stays(missing=missing), static_schema())
+    rng = np.random.default_rng(seed)
+    sizes = [len(channel.categories) for channel in codec.categorical_channels]
+    codes = np.stack([rng.integers(0, size, (5, 4)) for size in sizes], axis=2)
+    numerical = rng.normal(0, 3, (5, 4, 2)).astype(np.float32)
+    for choice in ("as_observed", "imputed"):
+        decoded = codec.decode(numerical, codes, missing=choice)
+        age = decoded.numerical[:, :, 1]
+        np.testing.assert_array_equal(age, np.broadcast_to(age[:, :1], age.shape))
+        assert (decoded.categorical == decoded.categorical[:, :1]).all()
