@@ -55,9 +55,10 @@ def arrange(frame: pd.DataFrame, schema: Schema, *, one_class: bool = False) -> 
 
     Step `k` is at `time_start + k * time_step`: the smallest time of the table, and the greatest common divisor of
     its differences. Absent steps and NaN are missing values, but a static feature has its stay's value at every step;
-    steps from `sequence_length` on are cut, values outside a feature's bounds are clipped. Extra columns are ignored.
-    Raises DataError for anything else that does not match the schema; also for a label of which only one class is
-    present, unless `one_class` allows it (there is nothing to learn from it, but a synthetic cohort may be like that).
+    steps from `sequence_length` on are cut, values outside a feature's bounds are clipped. With `variable_length` a
+    stay ends with its last row. Extra columns are ignored. Raises DataError for anything else that does not match the
+    schema; also for a label of which only one class is present, unless `one_class` allows it (there is nothing to
+    learn from it, but a synthetic cohort may be like that).
     """
     _check_columns(frame, schema)
     grid = _grid(frame, schema)
@@ -68,7 +69,8 @@ def arrange(frame: pd.DataFrame, schema: Schema, *, one_class: bool = False) -> 
         categorical=_categorical(frame, schema, grid),
         labels=np.stack(labels, axis=1) if labels else np.empty((grid.n_stays, 0), dtype=np.int64),
         patients=_patients(frame, schema, grid),
-    )
+        lengths=np.minimum(_last(grid) + 1, grid.length) if schema.variable_length else None,
+    ).ended()
     return ArrangedTable(stays, _layout(frame, schema, grid), _summary(stays, schema, grid, clipped))
 
 
@@ -233,10 +235,9 @@ def _check_categories(name: str, own: pa.DataType, schema: Schema) -> None:
 
 
 def _summary(stays: Stays, schema: Schema, grid: _Grid, clipped: dict[str, int]) -> TableSummary:
-    last = np.zeros(grid.n_stays, dtype=np.int64)
-    np.maximum.at(last, grid.stay, grid.step)
-    numerical = np.isnan(stays.numerical).mean(axis=(0, 1))
-    categorical = (stays.categorical == MISSING_CATEGORY).mean(axis=(0, 1))
+    last, inside = _last(grid), stays.inside
+    numerical = np.isnan(stays.numerical[inside]).mean(axis=0)
+    categorical = (stays.categorical[inside] == MISSING_CATEGORY).mean(axis=0)
     rates = {feature.name: float(rate) for feature, rate in zip(schema.numerical, numerical, strict=True)}
     rates |= {feature.name: float(rate) for feature, rate in zip(schema.categorical, categorical, strict=True)}
     return TableSummary(
@@ -248,6 +249,13 @@ def _summary(stays: Stays, schema: Schema, grid: _Grid, clipped: dict[str, int])
         missing_rate={feature.name: rates[feature.name] for feature in schema.features},
         label_counts={label.name: _counts(label, stays.labels[:, k]) for k, label in enumerate(schema.labels)},
     )
+
+
+def _last(grid: _Grid) -> Codes:
+    """(n,) the last step of each stay, also beyond the grid."""
+    last = np.zeros(grid.n_stays, dtype=np.int64)
+    np.maximum.at(last, grid.stay, grid.step)
+    return last
 
 
 def _counts(label: Label, codes: Codes) -> dict[str, int]:

@@ -105,6 +105,7 @@ def _joined(a: Table, b: Table) -> Table:
         categorical=np.concatenate([a.categorical, b.categorical]),
         labels=np.concatenate([a.labels, b.labels]),
         measured=np.concatenate([a.measured, b.measured]),
+        inside=None if a.inside is None or b.inside is None else np.concatenate([a.inside, b.inside]),
     )
 
 

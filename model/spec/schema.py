@@ -92,14 +92,16 @@ def parse_rule(text: str) -> Rule:
 class Schema(Spec):
     """A table in long form: one row per stay and time step.
 
-    `time` counts whole steps; `sequence_length` is the number of steps of every stay after reading (shorter stays
-    are filled with missing values, longer ones cut). With `patient_id`, all stays of a patient stay on one side
-    of the split between training and holdout.
+    `time` counts whole steps; `sequence_length` is the number of steps of every stay after reading: longer stays are
+    cut, shorter ones filled with missing values. With `variable_length` they are left as they are: a stay ends with
+    its last row, and how long stays last is learned and generated too. With `patient_id`, all stays of a patient stay
+    on one side of the split between training and holdout.
     """
 
     stay_id: Name
     time: Name
     sequence_length: int = Field(ge=1, le=MAX_SEQUENCE_LENGTH)
+    variable_length: bool = Field(False, description="a stay ends with its last row; absent rows at its end are none")
     patient_id: Name | None = None
     features: tuple[Feature, ...] = Field(min_length=1)
     labels: tuple[Label, ...] = ()

@@ -49,7 +49,7 @@ def _card(feature: FeatureReport) -> Card:
     courses, left_out = _courses(feature)
     if feature.static:
         absent += ("Constant within a stay.",)
-    if feature.type == "numerical" and not courses:
+    elif feature.type == "numerical" and not courses:
         absent += ("No course over time: too few stays have values at a time step.",)
     return Card(feature, plots, courses, absent + left_out)
 

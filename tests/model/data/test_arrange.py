@@ -354,3 +354,41 @@ def test_a_static_value_in_a_row_that_is_cut_is_the_value_of_the_stay() -> None:
     frame = table(age=[NAN, 60.0, NAN, 70.0], unit="medical")
     stays = arrange(frame, static_schema().model_copy(update={"sequence_length": 1})).stays
     assert stays.numerical[:, 0, 1].tolist() == [60, 70]
+
+
+def ragged_table() -> pd.DataFrame:
+    """Stay 7 lasts for two hours, stay 9 for four, of which the third has no row."""
+    return pd.DataFrame(
+        {
+            "stay": [7, 7, 9, 9, 9],
+            "hour": [0, 1, 0, 1, 3],
+            "heart_rate": [80.0, NAN, 90.0, 91.0, 93.0],
+            "ventilated": ["no", "yes", "no", "no", None],
+            "died": [0, 0, 1, 1, 1],
+        }
+    )
+
+
+def test_with_variable_length_a_stay_ends_with_its_last_row() -> None:
+    arranged = arrange(ragged_table(), with_schema(variable_length=True, sequence_length=4))
+    assert arranged.stays.n_steps.tolist() == [2, 4]
+    assert arranged.summary.n_short_stays == 1
+    assert arranged.summary.missing_rate == {"heart_rate": 2 / 6, "ventilated": 2 / 6}  # of the steps that there are
+    padded = arrange(ragged_table(), with_schema(sequence_length=4))
+    assert padded.stays.lengths is None
+    assert padded.summary.missing_rate == {"heart_rate": 4 / 8, "ventilated": 4 / 8}
+
+
+def test_longer_stays_are_cut_to_the_sequence_length() -> None:
+    arranged = arrange(ragged_table(), with_schema(variable_length=True, sequence_length=3))
+    assert arranged.stays.n_steps.tolist() == [2, 3]
+    assert (arranged.summary.n_cut_stays, arranged.summary.n_short_stays) == (1, 1)
+
+
+def test_a_static_value_ends_with_its_stay() -> None:
+    frame = ragged_table().assign(age=[60.0, 60.0, 70.0, 70.0, 70.0], unit="medical")
+    schema = static_schema().model_copy(update={"variable_length": True, "sequence_length": 4})
+    stays = arrange(frame, schema).stays
+    assert np.array_equal(stays.numerical[0, :, 1], [60, 60, NAN, NAN], equal_nan=True)
+    assert stays.categorical[0, :, 1].tolist() == [0, 0, -1, -1]
+    assert stays.numerical[1, :, 1].tolist() == [70] * 4

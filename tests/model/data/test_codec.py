@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import time
 
@@ -6,7 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.data.arrange import arrange
 from model.data.codec import Codec, CodecState
+from model.data.frame import to_frame
+from model.data.imputation import impute
+from model.data.layout import Column, TableLayout
 from model.data.stays import Stays
 from model.spec.schema import CategoricalFeature, Label, NumericalFeature, Schema
 
@@ -282,3 +287,81 @@ def test_static_features_are_constant_whatever_the_network_made(seed: int, missi
         age = decoded.numerical[:, :, 1]
         np.testing.assert_array_equal(age, np.broadcast_to(age[:, :1], age.shape))
         assert (decoded.categorical == decoded.categorical[:, :1]).all()
+
+
+def ragged_stays(n: int = 60, *, missing: float = 0.2, seed: int = 0) -> Stays:
+    stays = static_stays(n, missing=missing)
+    rng = np.random.default_rng(seed)
+    return dataclasses.replace(stays, lengths=rng.integers(1, 5, n)).ended()
+
+
+def ragged_schema() -> Schema:
+    return static_schema().model_copy(update={"variable_length": True})
+
+
+def test_what_comes_after_the_end_is_no_data() -> None:
+    """The codec of stays with ends is the one of the same steps in whole stays of one step each."""
+    stays = ragged_stays()
+    codec = Codec.fit(stays, ragged_schema())
+    inside = stays.inside
+    x = impute(stays.numerical, np.nanmean(stays.numerical.astype(np.float64), axis=(0, 1)))[inside]
+    for j, state in enumerate(codec.state.numerical):
+        assert (state.center, state.scale) == pytest.approx((x[:, j].mean(), x[:, j].std()), rel=1e-5)
+        assert state.mean == pytest.approx(np.nanmean(stays.numerical[inside][:, j]), rel=1e-5)
+    complete = ragged_stays(missing=0.0)
+    assert not Codec.fit(complete, ragged_schema()).state.categorical[0].has_missing
+
+
+def test_the_last_channel_says_where_a_stay_ends_and_the_rest_is_the_same_for_all() -> None:
+    stays = ragged_stays()
+    codec = Codec.fit(stays, ragged_schema())
+    assert codec.categorical_channels[-1][:3] == ("in the stay", "in_stay", ("ended", "in the stay"))
+    encoded, after = codec.encode(stays), ~stays.inside
+    np.testing.assert_array_equal(encoded.categorical[:, :, -1] == 1, stays.inside)
+    assert (encoded.numerical[after, 0] == 0).all()
+    assert (encoded.categorical[after, 1] == 0).all()  # not measured
+    for static in (encoded.numerical[:, :, 1], encoded.categorical[:, :, 0], encoded.categorical[:, :, 2]):
+        assert (static == static[:, :1]).all()
+
+
+@pytest.mark.parametrize(
+    ("channel", "length"),
+    [
+        ([1, 1, 1, 1, 1], 5),
+        ([0, 0, 0, 0, 0], 1),
+        ([1, 1, 0, 0, 0], 2),
+        ([1, 1, 0, 1, 1], 5),
+        ([1, 0, 0, 1, 0], 1),
+        ([0, 1, 1, 1, 0], 4),
+        ([1, 0, 1, 0, 0], 1),  # 1 and 3 agree equally well
+    ],
+)
+def test_a_stay_ends_where_that_agrees_best(channel: list[int], length: int) -> None:
+    schema = make_schema().model_copy(update={"variable_length": True, "sequence_length": 5})
+    codec = Codec.fit(make_stays([[[1.0]] * 5, [[3.0]] * 5]), schema)
+    codes = np.stack([np.ones(5, np.int64), channel], axis=1)[None]
+    for missing in ("as_observed", "imputed"):
+        decoded = codec.decode(np.zeros((1, 5, 1), np.float32), codes, missing=missing)
+        assert decoded.n_steps.tolist() == [length]
+        assert (~np.isnan(decoded.numerical[0, :, 0])).sum() == length
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1), missing=st.floats(0, 0.9))
+def test_a_table_with_ends_and_static_features_comes_back(seed: int, missing: float) -> None:
+    """Arranged, encoded, decoded, written, arranged again: the same where values lie in the training range."""
+    schema, stays = ragged_schema(), ragged_stays(missing=missing, seed=seed)
+    names = ("id", "hour", "x", "age", "unit")
+    types = ("int32", "int64", "double", "double", "string")
+    columns = tuple(Column(name=name, dtype=dtype) for name, dtype in zip(names, types, strict=True))
+    layout = TableLayout(columns=columns, time_start=0, time_step=1)
+    arranged = arrange(to_frame(stays, schema, layout), schema)
+    codec = Codec.fit(arranged.stays, schema)
+    encoded = codec.encode(arranged.stays)
+    decoded = codec.decode(encoded.numerical, encoded.categorical, missing="as_observed")
+    again = arrange(to_frame(decoded, schema, arranged.layout), schema).stays
+    np.testing.assert_array_equal(again.n_steps, stays.n_steps)
+    np.testing.assert_array_equal(again.categorical, stays.categorical)
+    np.testing.assert_array_equal(again.observed, stays.observed)
+    low, high = (np.array([getattr(s, end) for s in codec.state.numerical]) for end in ("low", "high"))
+    np.testing.assert_allclose(again.numerical, np.clip(stays.numerical, low, high), rtol=1e-4)
