@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -144,7 +145,7 @@ def _draw(
     values, embeddings = model.denoiser.unpack(state)
     codes = model.denoiser.embedding.nearest(embeddings)
     drawn = model.codec.decode(values.cpu().numpy(), codes.cpu().numpy(), missing=missing)
-    return Stays(drawn.numerical, drawn.categorical, np.where(asked == UNCONDITIONED, drawn.labels, asked))
+    return replace(drawn, labels=np.where(asked == UNCONDITIONED, drawn.labels, asked))
 
 
 def sample_states(

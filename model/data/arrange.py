@@ -16,7 +16,7 @@ from model.data.frame import category_value
 from model.data.layout import Column, TableLayout, TableSummary
 from model.data.stays import MISSING_CATEGORY, Stays
 from model.spec.errors import DataError
-from model.spec.schema import Label, NumericalFeature, Schema
+from model.spec.schema import Feature, Label, NumericalFeature, Schema
 
 MAX_CELLS = 2**30  # 4 to 8 GiB of arrays: beyond it a table is refused instead of exhausting the memory
 SPARSE = 0.2  # share of cells that hold a row, under which a grid does not fit its table
@@ -24,6 +24,8 @@ SPARSE = 0.2  # share of cells that hold a row, under which a grid does not fit 
 __all__ = ["ArrangedTable", "TableSummary", "arrange"]
 
 Codes = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Values = npt.NDArray[np.float32] | npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,11 @@ def arrange(frame: pd.DataFrame, schema: Schema, *, one_class: bool = False) -> 
     """Stays in the sorted order of their ids, whatever the order of the rows.
 
     Step `k` is at `time_start + k * time_step`: the smallest time of the table, and the greatest common divisor of
-    its differences. Absent steps and NaN are missing values, steps from `sequence_length` on are cut, values
-    outside a feature's bounds are clipped. Extra columns are ignored. Raises DataError for anything else that does
-    not match the schema; also for a label of which only one class is present, unless `one_class` allows it (there
-    is nothing to learn from it, but a synthetic cohort may be like that).
+    its differences. Absent steps and NaN are missing values, but a static feature has its stay's value at every step;
+    steps from `sequence_length` on are cut, values outside a feature's bounds are clipped. With `variable_length` a
+    stay ends with its last row. Extra columns are ignored. Raises DataError for anything else that does not match the
+    schema; also for a label of which only one class is present, unless `one_class` allows it (there is nothing to
+    learn from it, but a synthetic cohort may be like that).
     """
     _check_columns(frame, schema)
     grid = _grid(frame, schema)
@@ -66,7 +69,8 @@ def arrange(frame: pd.DataFrame, schema: Schema, *, one_class: bool = False) -> 
         categorical=_categorical(frame, schema, grid),
         labels=np.stack(labels, axis=1) if labels else np.empty((grid.n_stays, 0), dtype=np.int64),
         patients=_patients(frame, schema, grid),
-    )
+        lengths=np.minimum(_last(grid) + 1, grid.length) if schema.variable_length else None,
+    ).ended()
     return ArrangedTable(stays, _layout(frame, schema, grid), _summary(stays, schema, grid, clipped))
 
 
@@ -121,7 +125,7 @@ def _numerical(frame: pd.DataFrame, schema: Schema, grid: _Grid) -> tuple[npt.ND
     for j, feature in enumerate(schema.numerical):
         values = numbers(frame[feature.name], f"feature '{feature.name}'").astype(np.float32)
         values, clipped[feature.name] = _clip(values, feature)
-        out[grid.cell, j] = values[grid.inside]
+        _place(out[:, j], values, ~np.isnan(values), grid, feature)
     return out.reshape(grid.n_stays, grid.length, -1), clipped
 
 
@@ -136,8 +140,19 @@ def _categorical(frame: pd.DataFrame, schema: Schema, grid: _Grid) -> Codes:
     out = np.full((grid.n_stays * grid.length, len(schema.categorical)), MISSING_CATEGORY, dtype=np.int64)
     for j, feature in enumerate(schema.categorical):
         codes = category_codes(frame[feature.name], feature.categories, f"feature '{feature.name}'")
-        out[grid.cell, j] = codes[grid.inside]
+        _place(out[:, j], codes, codes != MISSING_CATEGORY, grid, feature)
     return out.reshape(grid.n_stays, grid.length, -1)
+
+
+def _place(column: Values, values: Values, known: Bools, grid: _Grid, feature: Feature) -> None:
+    """Put a feature's values, one per row, into the cells of its column: a static one's into all cells of its stay."""
+    if not feature.static:
+        column[grid.cell] = values[grid.inside]
+        return
+    per_stay = column.reshape(grid.n_stays, grid.length)
+    given, stay = values[known], grid.stay[known]
+    per_stay[stay] = given[:, None]
+    _check_constant(per_stay[stay, 0] != given, stay, f"static feature '{feature.name}'", feature.name)
 
 
 def _label(frame: pd.DataFrame, label: Label, grid: _Grid, *, one_class: bool) -> Codes:
@@ -162,11 +177,16 @@ def _per_stay(codes: Codes, grid: _Grid, what: str, column: str) -> Codes:
     """The one value that each stay has in all its rows."""
     per_stay = np.empty(grid.n_stays, dtype=np.int64)
     per_stay[grid.stay] = codes
-    changing = len(np.unique(grid.stay[per_stay[grid.stay] != codes]))
+    _check_constant(per_stay[grid.stay] != codes, grid.stay, what, column)
+    return per_stay
+
+
+def _check_constant(differs: Bools, stay: Codes, what: str, column: str) -> None:
+    """Refuse rows that differ from the value of their stay."""
+    changing = len(np.unique(stay[differs]))
     if changing:
         stays = "1 stay" if changing == 1 else f"{changing} stays"
         raise DataError(f"{what}: changes within {stays}; it must be constant", column=column)
-    return per_stay
 
 
 def _layout(frame: pd.DataFrame, schema: Schema, grid: _Grid) -> TableLayout:
@@ -215,10 +235,9 @@ def _check_categories(name: str, own: pa.DataType, schema: Schema) -> None:
 
 
 def _summary(stays: Stays, schema: Schema, grid: _Grid, clipped: dict[str, int]) -> TableSummary:
-    last = np.zeros(grid.n_stays, dtype=np.int64)
-    np.maximum.at(last, grid.stay, grid.step)
-    numerical = np.isnan(stays.numerical).mean(axis=(0, 1))
-    categorical = (stays.categorical == MISSING_CATEGORY).mean(axis=(0, 1))
+    last, inside = _last(grid), stays.inside
+    numerical = np.isnan(stays.numerical[inside]).mean(axis=0)
+    categorical = (stays.categorical[inside] == MISSING_CATEGORY).mean(axis=0)
     rates = {feature.name: float(rate) for feature, rate in zip(schema.numerical, numerical, strict=True)}
     rates |= {feature.name: float(rate) for feature, rate in zip(schema.categorical, categorical, strict=True)}
     return TableSummary(
@@ -230,6 +249,13 @@ def _summary(stays: Stays, schema: Schema, grid: _Grid, clipped: dict[str, int])
         missing_rate={feature.name: rates[feature.name] for feature in schema.features},
         label_counts={label.name: _counts(label, stays.labels[:, k]) for k, label in enumerate(schema.labels)},
     )
+
+
+def _last(grid: _Grid) -> Codes:
+    """(n,) the last step of each stay, also beyond the grid."""
+    last = np.zeros(grid.n_stays, dtype=np.int64)
+    np.maximum.at(last, grid.stay, grid.step)
+    return last
 
 
 def _counts(label: Label, codes: Codes) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,10 +13,12 @@ from model.data.scaling import Knots, fit_knots, from_scores, to_scores
 from model.data.stays import MISSING_CATEGORY, Stays
 from model.spec.base import Spec
 from model.spec.config import Missing, Scaling
-from model.spec.schema import NumericalFeature, Schema
+from model.spec.schema import CategoricalFeature, NumericalFeature, Schema
 
 MARK_CATEGORIES = ("missing", "measured")
 MEASURED = 1
+IN_STAY_CATEGORIES = ("ended", "in the stay")
+IN_STAY = 1
 SHARED_BY = 11  # stays that a stored figure must rest on: nothing that is one patient's is kept
 
 Floats = npt.NDArray[np.float32]
@@ -61,16 +64,20 @@ class CodecState(Spec):
 
 
 class Channel(NamedTuple):
-    """One categorical channel of the model; `missing_code` is the code of "missing" in a feature that has it."""
+    """One categorical channel of the model; `missing_code` is the code of "missing" in a feature that has it.
+
+    `static`: a feature that is constant within a stay, or the mark of one. `in_stay` says until when a stay lasts.
+    """
 
     name: str
-    kind: Literal["feature", "mark", "label"]
+    kind: Literal["feature", "mark", "label", "in_stay"]
     categories: tuple[str, ...]
     missing_code: int | None = None
+    static: bool = False
 
 
 class Encoded(NamedTuple):
-    """Stays as the network sees them.
+    """Stays as the network sees them. After its end a stay is the same as any other, but for what is static.
 
     numerical    (n, L, M_n) float32, filled and z-scored
     categorical  (n, L, M_ch) int64 codes, one column per channel
@@ -97,20 +104,22 @@ class Codec:
         self._low = np.array([s.low for s in state.numerical], dtype=np.float32)
         self._high = np.array([s.high for s in state.numerical], dtype=np.float32)
         self._knots = [(j, s.knots) for j, s in enumerate(state.numerical) if s.knots]
+        self._static = np.array([feature.static for feature in self.schema.numerical], dtype=np.bool_)
         features = zip(self.schema.categorical, state.categorical, strict=True)
         self._modes = np.array([feature.categories.index(s.mode) for feature, s in features], dtype=np.int64)
 
     @classmethod
     def fit(cls, stays: Stays, schema: Schema, *, scaling: Scaling = "zscore") -> Codec:
-        """Learn means, scales, ranges and missingness from training stays, at least one."""
+        """Learn means, scales, ranges and missingness from training stays, at least one, up to the end of each."""
         means = _observed_means(stays.numerical)
-        filled = impute(stays.numerical, means)
+        inside = stays.inside
+        filled = impute(stays.numerical, means)[inside]
         numerical = [
-            _numerical_state(feature, stays.numerical[:, :, j], filled[:, :, j], float(means[j]), scaling)
+            _numerical_state(feature, stays.numerical[:, :, j], filled[:, j], float(means[j]), scaling)
             for j, feature in enumerate(schema.numerical)
         ]
         categorical = [
-            _categorical_state(feature.name, feature.categories, stays.categorical[:, :, j])
+            _categorical_state(feature.name, feature.categories, stays.categorical[inside, j])
             for j, feature in enumerate(schema.categorical)
         ]
         return cls(CodecState(data_schema=schema, numerical=tuple(numerical), categorical=tuple(categorical)))
@@ -122,29 +131,44 @@ class Codec:
         return Codec(self.state.model_copy(update={"numerical": states})) if self._knots else self
 
     def fill(self, stays: Stays) -> Stays:
-        """The stays without missing values, by the rule that the training pipeline uses."""
-        return Stays(
-            numerical=impute(stays.numerical, self._means),
-            categorical=impute_codes(stays.categorical, self._modes),
-            labels=stays.labels,
-            patients=stays.patients,
-        )
+        """The stays without missing values, up to the end of each, by the rule that the training pipeline uses."""
+        return self._complete(stays).ended()
+
+    def _complete(self, stays: Stays) -> Stays:
+        numerical = impute(stays.numerical, self._means)
+        return replace(stays, numerical=numerical, categorical=impute_codes(stays.categorical, self._modes))
 
     def encode(self, stays: Stays) -> Encoded:
         """Fill and scale the numbers; categories, then marks of what was measured, then labels at every step.
 
-        A missing category keeps its own code where training had missing ones, and is filled where it had none.
+        A missing category keeps its own code where training had missing ones, and is filled where it had none. Last
+        comes, with `variable_length`, the channel that says where a stay ends. Behind the end, where there are no
+        data, stands what is easiest to learn: the mean, the mode or "missing", and what is static.
         """
-        filled = self.fill(stays)
+        stays = self._static_throughout(stays)
+        filled = self._complete(stays)
         n, length = len(stays), stays.sequence_length
+        inside = stays.inside[:, :, None]
         labels = np.broadcast_to(stays.labels[:, None, :], (n, length, stays.labels.shape[1]))
-        parts = (self._with_missing(stays, filled), stays.observed.astype(np.int64), labels)
-        return Encoded(
-            self._scaled(filled.numerical), np.concatenate(parts, axis=2), stays.labels.copy(), stays.observed
+        parts = [self._with_missing(stays, filled), stays.observed.astype(np.int64), labels]
+        if self.schema.variable_length:
+            parts.append(inside.astype(np.int64))
+        scaled = np.where(inside | self._static, self._scaled(filled.numerical), np.float32(0))
+        return Encoded(scaled, np.concatenate(parts, axis=2), stays.labels.copy(), stays.observed)
+
+    def _static_throughout(self, stays: Stays) -> Stays:
+        """The stays with their static values also after the end: the network need not forget them there."""
+        if stays.lengths is None or not any(feature.static for feature in self.schema.features):
+            return stays
+        still = np.array([feature.static for feature in self.schema.categorical], dtype=np.bool_)
+        numerical = np.where(self._static, stays.numerical[:, :1], stays.numerical)
+        return replace(
+            stays, numerical=numerical, categorical=np.where(still, stays.categorical[:, :1], stays.categorical)
         )
 
     def _with_missing(self, stays: Stays, filled: Stays) -> Codes:
-        codes = filled.categorical.copy()
+        still = np.array([feature.static for feature in self.schema.categorical], dtype=np.bool_)
+        codes = np.where(stays.inside[:, :, None] | still, filled.categorical, self._modes)
         for j, channel in enumerate(self._feature_channels):
             if channel.missing_code is not None:
                 own = stays.categorical[:, :, j]
@@ -155,19 +179,24 @@ class Codec:
         """Stays from what the network made: numerical (n, L, M_n) scaled, categorical (n, L, M_ch) codes.
 
         A value whose mark says "missing" is noise: it becomes NaN, and with `missing="imputed"` it is then filled
-        by the training pipeline's rule. Values are kept within the training range. Without `labels` (n, K), they
-        are read out of their channels by majority over time (the first category of a tie).
+        by the training pipeline's rule. Values are kept within the training range. A static number is the mean over
+        time; static categories and marks, and without `labels` (n, K) these too, are read out of their channels by
+        majority over time (the first category of a tie). With `variable_length` a stay ends where this agrees with
+        most steps of its channel (the earliest such end, 1 or later), and nothing comes after it.
         """
         n_features, n_marks = len(self.schema.categorical), len(self.schema.numerical)
+        numerical, categorical = self._steady(numerical, categorical)
         values = np.clip(self._unscaled(numerical), self._low, self._high).astype(np.float32)
         measured = categorical[:, :, n_features : n_features + n_marks] == MEASURED
         if labels is None:
-            labels = self._majority(categorical[:, :, n_features + n_marks :])
+            first = n_features + n_marks
+            labels = self._majority(categorical)[:, first : first + len(self.schema.labels)]
         stays = Stays(
             numerical=np.where(measured, values, np.float32(np.nan)),
             categorical=self._without_missing(categorical[:, :, :n_features]),
             labels=labels,
-        )
+            lengths=_ends(categorical[:, :, -1]) if self.schema.variable_length else None,
+        ).ended()
         return self.fill(stays) if missing == "imputed" else stays
 
     def _scaled(self, values: Floats) -> Floats:
@@ -189,10 +218,19 @@ class Codec:
                 out[:, :, j][out[:, :, j] == channel.missing_code] = MISSING_CATEGORY
         return out
 
+    def _steady(self, numerical: Floats, categorical: Codes) -> tuple[Floats, Codes]:
+        """What the network made, the static features made constant over time."""
+        if not any(feature.static for feature in self.schema.features):
+            return numerical, categorical
+        numerical = np.where(self._static, numerical.mean(axis=1, keepdims=True), numerical)
+        still = np.array([channel.static for channel in self.categorical_channels], dtype=np.bool_)
+        return numerical, np.where(still, self._majority(categorical)[:, None, :], categorical)
+
     def _majority(self, codes: Codes) -> Codes:
+        """(n, M_ch) the most frequent category of each channel over time."""
         out = np.empty((len(codes), codes.shape[2]), dtype=np.int64)
-        for k, label in enumerate(self.schema.labels):
-            votes = codes[:, :, k, None] == np.arange(len(label.categories))
+        for k, channel in enumerate(self.categorical_channels):
+            votes = codes[:, :, k, None] == np.arange(len(channel.categories))
             out[:, k] = votes.sum(axis=1).argmax(axis=1)
         return out
 
@@ -203,19 +241,27 @@ class Codec:
 
 def _channels(state: CodecState) -> tuple[Channel, ...]:
     schema = state.data_schema
-    features = [_feature_channel(f.categories, s) for f, s in zip(schema.categorical, state.categorical, strict=True)]
-    marks = [Channel(f"{feature.name} measured", "mark", MARK_CATEGORIES) for feature in schema.numerical]
+    features = [_feature_channel(f, s) for f, s in zip(schema.categorical, state.categorical, strict=True)]
+    marks = [Channel(f"{f.name} measured", "mark", MARK_CATEGORIES, static=f.static) for f in schema.numerical]
     labels = [Channel(label.name, "label", label.categories) for label in schema.labels]
-    return (*features, *marks, *labels)
+    ends = [Channel("in the stay", "in_stay", IN_STAY_CATEGORIES)] if schema.variable_length else []
+    return (*features, *marks, *labels, *ends)
 
 
-def _feature_channel(categories: tuple[str, ...], state: CategoricalState) -> Channel:
+def _ends(in_stay: Codes) -> Codes:
+    """(n,) the length of each stay that agrees best with its channel (n, L); the shortest of several."""
+    votes = np.where(in_stay == IN_STAY, 1, -1)
+    return np.asarray(votes.cumsum(axis=1).argmax(axis=1) + 1, dtype=np.int64)
+
+
+def _feature_channel(feature: CategoricalFeature, state: CategoricalState) -> Channel:
     if not state.has_missing:
-        return Channel(state.name, "feature", categories)
+        return Channel(state.name, "feature", feature.categories, static=feature.static)
     word = "missing"
-    while word in categories:
+    while word in feature.categories:
         word = f"({word})"
-    return Channel(state.name, "feature", (*categories, word), missing_code=len(categories))
+    code = len(feature.categories)
+    return Channel(state.name, "feature", (*feature.categories, word), missing_code=code, static=feature.static)
 
 
 def _observed_means(numerical: Floats) -> npt.NDArray[np.float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -27,14 +29,15 @@ def to_frame(stays: Stays, schema: Schema, layout: TableLayout, *, first_stay: i
 
 
 def to_table(stays: Stays, schema: Schema, layout: TableLayout, *, first_stay: int = 0) -> pa.Table:
-    """One row per stay and step, n * L rows; missing values are nulls.
+    """One row per stay and step, none after the end of a stay; missing values are nulls.
 
     Stays are numbered from `first_stay`, the patient id, if any, is the same number. Numbers of an integer column
     are rounded and kept within the type's range; categories become values of the column's own type.
     """
     target = arrow_schema(layout)
     arrays = [_column(name, target.field(name).type, stays, schema, layout, first_stay) for name in target.names]
-    return pa.Table.from_arrays(arrays, schema=target)
+    table = pa.Table.from_arrays(arrays, schema=target)
+    return table if stays.lengths is None else table.filter(pa.array(stays.inside.ravel()))
 
 
 def as_written(stays: Stays, schema: Schema, layout: TableLayout) -> Stays:
@@ -44,7 +47,7 @@ def as_written(stays: Stays, schema: Schema, layout: TableLayout) -> Stays:
         values = numerical[:, :, j]
         is_integer = pa.types.is_integer(target.field(feature.name).type)
         numerical[:, :, j] = np.rint(values) if is_integer else _significant(values)
-    return Stays(numerical, stays.categorical, stays.labels, stays.patients)
+    return replace(stays, numerical=numerical)
 
 
 def _column(

@@ -43,15 +43,17 @@ class _Column:
     distinct: tuple[object, ...]  # its values without missing ones
     n_missing: int
     constant: bool  # within every stay
+    static: bool  # so, and some stay has several rows to show it
 
 
 def infer_schema(frame: pd.DataFrame) -> Schema:
     """The schema that the columns' names and values suggest, for a table in long form.
 
     Keys are found by name; known vitals get units and bounds; columns that are constant in every stay, never missing
-    and have 2 to 12 values become labels, outcomes first, at most four; further identifiers are left out. The
-    sequence length is the smallest that leaves nine stays in ten uncut. Raises DataError that names the column where
-    a column makes no sense, and asks for a schema where the keys cannot be found.
+    and have 2 to 12 values become labels, outcomes first, at most four; what else is constant in every stay becomes a
+    static feature; further identifiers are left out. The sequence length is the smallest that leaves nine stays in ten
+    uncut. Raises DataError that names the column where a column makes no sense, and asks for a schema where the keys
+    cannot be found.
     """
     _check_names(frame)
     found = find_keys(frame)
@@ -99,9 +101,9 @@ def _column(series: pd.Series, stay: npt.NDArray[np.int64]) -> _Column:
     codes, uniques = pd.factorize(series)
     first = np.empty(int(stay.max()) + 1, dtype=np.int64)
     first[stay] = codes
-    return _Column(
-        series, name, tuple(uniques), n_missing=int((codes == -1).sum()), constant=bool((first[stay] == codes).all())
-    )
+    constant = bool((first[stay] == codes).all())
+    static = constant and len(uniques) > 0 and len(series) > len(first)
+    return _Column(series, name, tuple(uniques), int((codes == -1).sum()), constant, static)
 
 
 def _labels(columns: list[_Column], n_stays: int) -> dict[str, tuple[str, ...]]:
@@ -158,11 +160,12 @@ def _range(column: _Column) -> Range | None:
 
 
 def _feature(column: _Column, known: Range | None) -> Feature:
+    name, static = column.name, column.static
     if known is not None:
-        return NumericalFeature(name=column.name, unit=known.unit, min=known.low, max=known.high)
-    if find_vital(column.name) is not None or not column.distinct or _is_numerical(column):
-        return NumericalFeature(name=column.name)
-    return CategoricalFeature(name=column.name, categories=_categories(column))
+        return NumericalFeature(name=name, unit=known.unit, min=known.low, max=known.high, static=static)
+    if find_vital(name) is not None or not column.distinct or _is_numerical(column):
+        return NumericalFeature(name=name, static=static)
+    return CategoricalFeature(name=name, categories=_categories(column), static=static)
 
 
 def _is_numerical(column: _Column) -> bool:

@@ -25,9 +25,10 @@ class TableLayout(Spec):
 class TableSummary(Spec):
     """What the arrangement of a table found and did.
 
-    `n_short_stays` end before the schema's sequence length and were filled with missing values; `n_cut_stays` go
-    on beyond it and were cut. `clipped` counts values that were moved onto a bound, per numerical feature.
-    `missing_rate` is the share of missing cells among stays x steps, per feature, filled steps included.
+    `n_short_stays` end before the schema's sequence length and were filled with missing values, or with
+    `variable_length` left to end early; `n_cut_stays` go on beyond it and were cut. `clipped` counts values that were
+    moved onto a bound, per numerical feature. `missing_rate` is the share of missing cells among stays x steps, per
+    feature, filled steps included.
     """
 
     n_stays: int

@@ -10,7 +10,16 @@ from model.evaluation.disclosure import MIN_STAYS, is_small, safe_shares, stays_
 from model.evaluation.fidelity import correlation, correlation_mae, frequencies, total_variation
 from model.evaluation.missingness import co_missing, co_missing_mae, marks
 from model.evaluation.space import Codes, Floats, Table
-from model.evaluation.temporal import acf, acf_mse, transition_counts, transition_distance, transition_matrix
+from model.evaluation.temporal import (
+    FLAT,
+    acf,
+    acf_mse,
+    centred_courses,
+    transition_counts,
+    transition_distance,
+    transition_matrix,
+    transition_pairs,
+)
 from model.spec.report import MetricName
 
 AGGREGATE_METRICS: tuple[MetricName, ...] = (
@@ -26,7 +35,7 @@ class Aggregates(NamedTuple):
     """Frequencies (C,) and transition matrices (C, C) by channel name, correlations (M, M), autocorrelations (M, K).
 
     `co_missing` are the phi coefficients (F, F) of the features that can be missing. NaN is unknown: too few stays to
-    be told.
+    be told; and for what is constant within a stay, which has no transitions and no autocorrelation.
     """
 
     frequencies: dict[str, Floats]
@@ -52,19 +61,30 @@ def aggregate(table: Table) -> Aggregates:
 
 def _exact(table: Table) -> Aggregates:
     columns = [(c.name, table.categorical[:, :, j], len(c.categories)) for j, c in enumerate(table.channels)]
-    return Aggregates(
+    found = Aggregates(
         frequencies={name: frequencies(codes, size) for name, codes, size in columns},
         transitions={name: transition_matrix(codes, size) for name, codes, size in columns},
-        correlation=correlation(table.numerical),
-        acf=acf(table.numerical),
-        co_missing=co_missing(marks(table)[1], real=False),
+        correlation=correlation(table.numerical, table.inside),
+        acf=acf(table.numerical, table.inside),
+        co_missing=co_missing(marks(table)[1], table.inside, real=False),
+    )
+    return _without_static(found, table)
+
+
+def _without_static(found: Aggregates, table: Table) -> Aggregates:
+    """A constant resembles itself in every table: counted among the courses, it would make their distance smaller."""
+    still = {channel.name for channel in table.channels if channel.static}
+    matrices = found.transitions.items()
+    return found._replace(
+        transitions={name: np.full_like(matrix, np.nan) if name in still else matrix for name, matrix in matrices},
+        acf=np.where(table.static[:, None], np.nan, found.acf),
     )
 
 
 def aggregate_real(table: Table) -> Aggregates:
     """Aggregates of a real table that is at hand: exact, but for the correlations that a report may not tell."""
     exact = _exact(table)
-    told = co_missing(marks(table)[1], real=True)
+    told = co_missing(marks(table)[1], table.inside, real=True)
     together = np.where(np.isnan(told), np.nan, exact.co_missing)
     return exact._replace(correlation=_safe_correlation(exact.correlation, table), co_missing=together)
 
@@ -92,17 +112,18 @@ def safe_aggregates(table: Table) -> Aggregates:
 def told_of(real: Aggregates, table: Table) -> Aggregates:
     """What may be told of the aggregates (`aggregate_real`) of a table."""
     columns = [(c.name, table.categorical[:, :, j], len(c.categories)) for j, c in enumerate(table.channels)]
-    return Aggregates(
+    told = Aggregates(
         frequencies={name: _safe_frequencies(codes, size) for name, codes, size in columns},
         transitions={name: _safe_transitions(codes, size) for name, codes, size in columns},
         correlation=real.correlation,
         acf=_safe_acf(real.acf, table),
-        co_missing=co_missing(marks(table)[1], real=True),
+        co_missing=co_missing(marks(table)[1], table.inside, real=True),
     )
+    return _without_static(told, table)
 
 
 def _safe_frequencies(codes: Codes, n_categories: int) -> Floats:
-    counts = np.bincount(codes.ravel(), minlength=n_categories).astype(np.float64)
+    counts = np.bincount(codes[codes >= 0], minlength=n_categories).astype(np.float64)
     shares = safe_shares(counts, stays_per_cell(codes, n_categories), total=len(codes))
     return shares if shares.any() else np.full(n_categories, np.nan)
 
@@ -110,7 +131,7 @@ def _safe_frequencies(codes: Codes, n_categories: int) -> Floats:
 def _safe_transitions(codes: Codes, n_categories: int) -> Floats:
     """Rows of zeros for a category never left, rows of NaN where too few stays leave it."""
     counts = transition_counts(codes, n_categories)
-    pairs = codes[:, :-1] * n_categories + codes[:, 1:]
+    pairs = transition_pairs(codes, n_categories)
     stays = stays_per_cell(pairs, n_categories**2).reshape(n_categories, n_categories)
     rows = [safe_shares(row, n, total=len(codes)) for row, n in zip(counts, stays, strict=True)]
     untold = [bool(is_small(n).any()) and not row.any() for row, n in zip(rows, stays, strict=True)]
@@ -125,6 +146,8 @@ def _safe_correlation(exact: Floats, table: Table) -> Floats:
 
 def _safe_acf(exact: Floats, table: Table) -> Floats:
     """NaN for features that vary in 1 to 10 stays; of a table of fewer than 11 stays, for all."""
-    varying = (table.numerical.astype(np.float64).std(axis=1) > 1e-4).sum(axis=0)
+    steps = table.n_steps if table.inside is None else table.inside.sum(axis=1)
+    columns = [centred_courses(table.numerical[:, :, j], table.inside) for j in range(len(exact))]
+    varying = np.array([((one**2).sum(axis=1) > FLAT**2 * steps).sum() for one in columns], dtype=np.int64)
     told = ~is_small(varying) & (len(table) >= MIN_STAYS)
     return np.where(told[:, None], exact, np.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -98,12 +99,13 @@ def _learn(training: Table, synthetic: Table, holdout: Table, task: Task, mixtur
 
 
 def _joined(a: Table, b: Table) -> Table:
-    return Table(
+    return replace(
+        a,
         numerical=np.concatenate([a.numerical, b.numerical]),
         categorical=np.concatenate([a.categorical, b.categorical]),
         labels=np.concatenate([a.labels, b.labels]),
         measured=np.concatenate([a.measured, b.measured]),
-        channels=a.channels,
+        inside=None if a.inside is None or b.inside is None else np.concatenate([a.inside, b.inside]),
     )
 
 

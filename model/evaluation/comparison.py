@@ -12,6 +12,7 @@ from model.data.codec import Codec
 from model.data.stays import MISSING_CATEGORY, Stays
 from model.evaluation.aggregates import Aggregates, aggregate, aggregate_real, told_of
 from model.evaluation.features import Deviations, compared_features, real_features, sorted_values, with_courses
+from model.evaluation.lengths import compared_lengths
 from model.evaluation.portrait import Portrait, portrait
 from model.evaluation.space import Floats, Table
 from model.evaluation.view import View, view
@@ -27,8 +28,9 @@ class Comparison:
     """Everything that is compared; None where it is not at hand.
 
     `synthetic_view`, `train_view` and `holdout_view` hold the stays, filled alike. `training` and `holdout` are
-    aggregates for figures; `told` are the training stays' aggregates that may be shown, `portrait` and `features`
-    what else may be. `training_values` are the measured values of the numerical features, in order.
+    aggregates for figures; `told` are the training stays' aggregates that may be shown, `portrait`, `features` and
+    `length` (of stays that may end early) what else may be. `training_values` are the measured values of the numerical
+    features, in order.
     """
 
     codec: Codec
@@ -41,6 +43,7 @@ class Comparison:
     told: Aggregates | None
     features: tuple[FeatureReport, ...]
     known: tuple[FeatureReport, ...] | None
+    length: FeatureReport | None
     training_values: list[Floats] | None
     portrait: Portrait | None
     reference: ReferenceStatistics | None
@@ -117,6 +120,7 @@ def compared(
         told=real.told,
         features=with_courses(features, subject.stays, codec, acf=found.acf),
         known=real.features,
+        length=compared_lengths(subject.stays, real.portrait.length if real.portrait else None, codec.schema),
         training_values=values,
         portrait=real.portrait,
         reference=reference,
@@ -148,7 +152,8 @@ def _measured(codec: Codec, train: View, holdout: View | None, reference: Refere
 
 def _looks_imputed(synthetic: Stays, gaps: Sequence[float]) -> bool:
     """Whether a table of unknown origin was filled: nothing is missing in it, and much is in the training stays."""
-    complete = bool(synthetic.observed.all()) and not (synthetic.categorical == MISSING_CATEGORY).any()
+    inside = synthetic.inside
+    complete = bool(synthetic.observed[inside].all()) and not (synthetic.categorical[inside] == MISSING_CATEGORY).any()
     return bool(len(synthetic)) and complete and any(rate > 0.01 for rate in gaps)
 
 
@@ -158,8 +163,8 @@ def _gaps(train: Stays | None, reference: ReferenceStatistics | None) -> list[fl
         return [f.training.missing_rate for f in reference.features if f.training]
     if train is None:
         return []
-    missing = np.concatenate([~train.observed, train.categorical == MISSING_CATEGORY], axis=2)
-    return missing.mean(axis=(0, 1)).tolist() if len(train) else []
+    missing = np.concatenate([~train.observed, train.categorical == MISSING_CATEGORY], axis=2)[train.inside]
+    return missing.mean(axis=0).tolist() if len(train) else []
 
 
 def _about_missingness(codec: Codec, *, all_of_them: bool) -> frozenset[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from model.data.stays import MISSING_CATEGORY, Stays
 from model.evaluation.bins import bins_of, full_bins, stays_by_bin
 from model.evaluation.disclosure import MIN_STAYS, is_small, safe_rates, safe_shares, stays_per_cell
-from model.evaluation.distributions import categorical, distance, numerical
+from model.evaluation.distributions import categorical, distance, mean_rate, numerical
 from model.evaluation.space import Bools, Codes, Floats, Inputs
 from model.spec.figures import Conditional, Distribution, FeatureReport
 from model.spec.schema import Label, Schema
@@ -57,12 +57,14 @@ def real_conditionals(
     found: list[Conditional] = []
     asides = None if holdout is None else parts_of(holdout, schema)
     for k, parts in enumerate(parts_of(train, schema)):
-        together = _told_together(feature, _values(feature, column, train), parts)
+        together = _told_together(feature, _values(feature, column, train), train.inside, parts)
         for c, part in enumerate(parts):
             one = Conditional(label=part.label, category=part.category, n_synthetic=0, edges=together.edges)
             away = None
             if holdout is not None and asides is not None:
-                aside = _described(feature, _values(feature, column, holdout)[asides[k][c].members], together.edges)
+                members = asides[k][c].members
+                values = _values(feature, column, holdout)[members]
+                aside = _described(feature, values, holdout.inside[members], together.edges)
                 away = _distance(feature, aside, together.exact[c])
             found.append(one.model_copy(update={"training": together.told[c], "holdout_distance": away}))
     return tuple(found)
@@ -73,30 +75,35 @@ def with_synthetic_parts(
 ) -> tuple[Conditional, ...]:
     """The feature's `by_label` with the synthetic stays; where nothing is known of real ones, in the feature's bins."""
     known = {(one.label, one.category): one for one in feature.by_label}
-    values, found = _values(feature, column, synthetic), []
+    values, inside, found = _values(feature, column, synthetic), synthetic.inside, []
     for part in [part for parts in parts_of(synthetic, schema) for part in parts]:
         new = Conditional(label=part.label, category=part.category, n_synthetic=0, edges=feature.edges)
         one = known.get((part.label, part.category), new)
-        told = _described(feature, values[part.members], one.edges)
+        told = _described(feature, values[part.members], inside[part.members], one.edges)
         away = _distance(feature, told, one.training)
         update = {"n_synthetic": int(part.members.sum()), "synthetic": told, "distance": away}
         found.append(one.model_copy(update=update))
     return tuple(found)
 
 
-def _told_together(feature: FeatureReport, values: Inputs | Codes, parts: list[Part]) -> Together:
+def _told_together(feature: FeatureReport, values: Inputs | Codes, inside: Bools, parts: list[Part]) -> Together:
     """Nothing of a label with a category in which 1 to 10 stays have values: the others would give them away."""
     with_values = np.array([_observed(values[part.members]).any(axis=1).sum() for part in parts])
     nothing: list[Distribution | None] = [None] * len(parts)
     if is_small(with_values).any() or not with_values.any() or (feature.type == "numerical" and not feature.edges):
         return Together(feature.edges, nothing, nothing)
     edges = _common_edges(np.array(feature.edges), values, parts) if feature.type == "numerical" else ()
-    exact = [_described(feature, values[part.members], edges) for part in parts]
+    exact = [_described(feature, values[part.members], inside[part.members], edges) for part in parts]
     cells = bins_of(values.astype(np.float32), np.array(edges)) if edges else values.astype(np.int64)
     shares = _safe_parts(cells, len(edges) - 1 if edges else len(feature.categories), parts)
-    missing = _safe_missing(_observed(values), parts)
+    missing = _safe_missing(_observed(values), inside, parts)
     told = [
-        _as_told(_described(feature, values[part.members], edges, real=True), shares[c], missing[c], part)
+        _as_told(
+            _described(feature, values[part.members], inside[part.members], edges, real=True),
+            shares[c],
+            missing[c],
+            inside[part.members],
+        )
         for c, part in enumerate(parts)
     ]
     return Together(edges, exact, told)
@@ -123,25 +130,27 @@ def _safe_parts(cells: Codes, n_cells: int, parts: list[Part]) -> list[Floats]:
     return shares
 
 
-def _safe_missing(observed: Bools, parts: list[Part]) -> list[Floats]:
+def _safe_missing(observed: Bools, inside: Bools, parts: list[Part]) -> list[Floats]:
     """(L,) missing rates of each part; at a step where one would rest on few stays, all have that of all stays."""
-    hits = np.array([(~observed[part.members]).sum(axis=0) for part in parts])
-    totals = np.array([part.members.sum() for part in parts])[:, None]
+    missing = ~observed & inside
+    hits = np.array([missing[part.members].sum(axis=0) for part in parts])
+    totals = np.array([inside[part.members].sum(axis=0) for part in parts])
     few = (is_small(hits) | is_small(totals - hits)).any(axis=0)
-    whole = safe_rates((~observed).sum(axis=0), total=len(observed))
+    whole = safe_rates(missing.sum(axis=0), total=inside.sum(axis=0))
     rates: Floats = np.where(few, whole, hits / np.maximum(totals, 1))
     return list(rates)
 
 
-def _as_told(told: Distribution | None, shares: Floats, missing: Floats, part: Part) -> Distribution | None:
+def _as_told(told: Distribution | None, shares: Floats, missing: Floats, inside: Bools) -> Distribution | None:
     if told is None or not shares.any():
         return None
+    rate = mean_rate(missing, inside)
     return told.model_copy(
         update={
-            "n_values": max(1, round((1 - missing.mean()) * part.members.sum() * len(missing))),
+            "n_values": max(1, round((1 - rate) * int(inside.sum()))),
             "shares": tuple(shares.tolist()),
             "quantiles": {name: cut for name, cut in told.quantiles.items() if name not in TAILS},
-            "missing_rate": float(missing.mean()),
+            "missing_rate": rate,
             "missing_by_step": tuple(missing.tolist()),
             "missing_runs": (),
         }
@@ -157,14 +166,14 @@ def _observed(values: Inputs | Codes) -> Bools:
 
 
 def _described(
-    feature: FeatureReport, values: Inputs | Codes, edges: Sequence[float], *, real: bool = False
+    feature: FeatureReport, values: Inputs | Codes, inside: Bools, edges: Sequence[float], *, real: bool = False
 ) -> Distribution | None:
     """None where fewer than 11 stays have a value."""
     if _observed(values).any(axis=1).sum() < MIN_STAYS:
         return None
     if feature.type == "numerical":
-        return numerical(values.astype(np.float32), np.array(edges), real=real)
-    return categorical(values.astype(np.int64), len(feature.categories), real=real)
+        return numerical(values.astype(np.float32), np.array(edges), inside, real=real)
+    return categorical(values.astype(np.int64), len(feature.categories), inside, real=real)
 
 
 def _distance(feature: FeatureReport, subject: Distribution | None, training: Distribution | None) -> float | None:

@@ -116,6 +116,10 @@ DEFINITIONS: dict[MetricName, Definition] = {
         "Shape of the course (DTW)", "course", 0, "lower", 0.03, 0.10, 4,
         "distance from a stay's course to the most similar real one, small shifts in time allowed; compare with real",
     ),
+    "stay_length": Definition(
+        "Length of stay (KS)", "course", 0, "lower", 0.03, 0.10, 1,
+        f"largest difference in the share of stays that have ended by a time step; {DISTANCE}",
+    ),
     "mmd": Definition(
         "Whole stays (MMD)", "likeness", 0, "lower", 0.02, 0.08, 2,
         "distance between the two sets of whole stays; sampling alone makes it larger than 0, so compare with real",

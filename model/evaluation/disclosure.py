@@ -37,12 +37,12 @@ def safe_shares(counts: Floats, n_stays: Codes, *, total: int, rounded: bool = F
     return told
 
 
-def safe_rates(hits: Codes, *, total: int) -> Floats:
-    """`hits / total`, told as 0 or 1 where fewer than 11 stays make the difference."""
+def safe_rates(hits: Codes, *, total: int | Codes) -> Floats:
+    """`hits / total`, told as 0 or 1 where fewer than 11 stays make the difference; 0 of fewer than 11 stays."""
     clear_of_zero = np.where(hits < MIN_STAYS, 0, hits)
     clear_of_both = np.where(total - clear_of_zero < MIN_STAYS, total, clear_of_zero)
-    rates: Floats = clear_of_both / max(total, 1)
-    return rates if total >= MIN_STAYS else np.zeros_like(rates)
+    rates: Floats = np.where(np.asarray(total) >= MIN_STAYS, clear_of_both / np.maximum(total, 1), 0.0)
+    return rates
 
 
 def stays_per_cell(cells: Codes, n_cells: int) -> Codes:

@@ -25,11 +25,12 @@ def feature_reports(train: Stays, holdout: Stays | None, codec: Codec) -> tuple[
     The distance between the two is exact: it says nothing about single stays.
     """
     sides = [side for side in (train, holdout) if side is not None]
-    return tuple(_of_real(feature, column, sides) for feature, column in columns_of(codec))
+    return tuple(of_real(feature, column, sides) for feature, column in columns_of(codec))
 
 
-def _of_real(feature: FeatureReport, column: int, sides: list[Stays]) -> FeatureReport:
-    binned = _with_bins(feature, column, sides)
+def of_real(feature: FeatureReport, column: int, sides: list[Stays]) -> FeatureReport:
+    """A feature as it may be told of training stays and, if they are there, of the holdout."""
+    binned = with_bins(feature, column, sides)
     told = [describe(side, binned, column=column, real=True) for side in sides]
     if len(sides) == 1:
         return binned.model_copy(update={"training": told[0]})
@@ -38,7 +39,8 @@ def _of_real(feature: FeatureReport, column: int, sides: list[Stays]) -> Feature
     return binned.model_copy(update={"training": told[0], "holdout": told[1], "holdout_distance": between})
 
 
-def _with_bins(feature: FeatureReport, column: int, sides: list[Stays]) -> FeatureReport:
+def with_bins(feature: FeatureReport, column: int, sides: list[Stays]) -> FeatureReport:
+    """A numerical feature with bins that suit the tables `sides`."""
     if feature.type == "categorical":
         return feature
     return feature.model_copy(update={"edges": shared_edges([side.numerical[:, :, column] for side in sides])})
@@ -52,7 +54,7 @@ def with_synthetic(synthetic: Stays, known: Sequence[FeatureReport] | None, code
     """
     described, few = [], len(synthetic) < MIN_STAYS
     for k, (unknown, column) in enumerate(columns_of(codec)):
-        feature = _with_bins(unknown, column, [synthetic]) if known is None else known[k]
+        feature = with_bins(unknown, column, [synthetic]) if known is None else known[k]
         told = None if few else describe(synthetic, feature, column=column, real=False)
         found = {"synthetic": told, "distance": distance(feature, told, feature.training)}
         described.append(feature.model_copy(update=found))
@@ -66,9 +68,10 @@ def columns_of(codec: Codec) -> list[tuple[FeatureReport, int]]:
     reports = []
     for feature in codec.schema.features:
         if feature.type == "numerical":
-            report = FeatureReport(name=feature.name, type="numerical", unit=feature.unit)
+            report = FeatureReport(name=feature.name, type="numerical", unit=feature.unit, static=feature.static)
         else:
-            report = FeatureReport(name=feature.name, type="categorical", categories=feature.categories)
+            options = feature.categories
+            report = FeatureReport(name=feature.name, type="categorical", categories=options, static=feature.static)
         reports.append((report, columns[feature.name]))
     return reports
 
@@ -93,40 +96,40 @@ def describe(stays: Stays, feature: FeatureReport, *, column: int, real: bool) -
     """`feature`, column number `column` of its kind, in `stays`. Of `real` stays no small numbers are told."""
     if feature.type == "numerical":
         values = stays.numerical[:, :, column]
-        return numerical(values, np.array(feature.edges), real=real)
-    return categorical(stays.categorical[:, :, column], len(feature.categories), real=real)
+        return numerical(values, np.array(feature.edges), stays.inside, real=real)
+    return categorical(stays.categorical[:, :, column], len(feature.categories), stays.inside, real=real)
 
 
-def numerical(values: Inputs, edges: Floats, *, real: bool) -> Distribution:
-    """The distribution of values (n, L) in the bins of `edges`."""
+def numerical(values: Inputs, edges: Floats, inside: Bools, *, real: bool) -> Distribution:
+    """The distribution of values (n, L), of the steps `inside` the stays, in the bins of `edges`."""
     observed = ~np.isnan(values)
     n_bins = max(len(edges) - 1, 0)
     cells = bins_of(values, edges) if n_bins else np.full(values.shape, -1)
     few = is_small(stays_per_cell(cells, n_bins)).any()
     hidden = n_bins == 0 or (real and bool(few))
     shares = np.zeros(n_bins) if hidden else shares_of(cells, n_bins, real=real)
-    missing = missing_by_step(observed, real=real)
+    missing = missing_by_step(observed, inside, real=real)
     return Distribution(
-        n_values=0 if hidden else n_values(observed, missing),
+        n_values=0 if hidden else n_values(observed, missing, inside),
         shares=tuple(shares.tolist()),
         quantiles={} if hidden else _quantiles(values, real=real),
-        missing_rate=float(missing.mean()),
+        missing_rate=mean_rate(missing, inside),
         missing_by_step=tuple(missing.tolist()),
-        missing_runs=tuple(run_shares(~observed, real=real).tolist()),
+        missing_runs=tuple(run_shares(~observed & inside, real=real).tolist()),
     )
 
 
-def categorical(codes: Codes, n_categories: int, *, real: bool) -> Distribution:
-    """The distribution of the codes (n, L) of a feature."""
+def categorical(codes: Codes, n_categories: int, inside: Bools, *, real: bool) -> Distribution:
+    """The distribution of the codes (n, L) of a feature, of the steps `inside` the stays."""
     observed = codes != MISSING_CATEGORY
     shares = shares_of(codes, n_categories, real=real)
-    missing = missing_by_step(observed, real=real)
+    missing = missing_by_step(observed, inside, real=real)
     return Distribution(
-        n_values=n_values(observed, missing) if shares.any() else 0,
+        n_values=n_values(observed, missing, inside) if shares.any() else 0,
         shares=tuple(shares.tolist()),
-        missing_rate=float(missing.mean()),
+        missing_rate=mean_rate(missing, inside),
         missing_by_step=tuple(missing.tolist()),
-        missing_runs=tuple(run_shares(~observed, real=real).tolist()),
+        missing_runs=tuple(run_shares(~observed & inside, real=real).tolist()),
     )
 
 
@@ -155,13 +158,19 @@ def _stays_beyond(values: Inputs, cut: float) -> int:
     return min(int((values <= cut).any(axis=1).sum()), int((values >= cut).any(axis=1).sum()))
 
 
-def missing_by_step(observed: Bools, *, real: bool) -> Floats:
-    """(L,) rates. The rate of all steps is their mean: an exact one would give away a step that is not told."""
-    hits = (~observed).sum(axis=0)
-    rates: Floats = safe_rates(hits, total=len(observed)) if real else hits / max(len(observed), 1)
+def missing_by_step(observed: Bools, inside: Bools, *, real: bool) -> Floats:
+    """(L,) rates among the stays that last until then; arguments (n, L)."""
+    hits, total = (~observed & inside).sum(axis=0), inside.sum(axis=0)
+    rates: Floats = safe_rates(hits, total=total) if real else hits / np.maximum(total, 1)
     return rates
 
 
-def n_values(observed: Bools, missing: Floats) -> int:
+def mean_rate(missing: Floats, inside: Bools) -> float:
+    """The rate of all steps follows from theirs, (L,): an exact one would give away a step that is not told."""
+    total = inside.sum(axis=0)
+    return float((missing * total).sum() / max(total.sum(), 1))
+
+
+def n_values(observed: Bools, missing: Floats, inside: Bools) -> int:
     """How many entries have a value, as far as the rates that are told of the steps say it."""
-    return max(1, round((1 - missing.mean()) * observed.size)) if observed.any() else 0
+    return max(1, round((1 - mean_rate(missing, inside)) * int(inside.sum()))) if observed.any() else 0

@@ -28,7 +28,7 @@ def co_missingness(sides: Comparison) -> Correlations | None:
 
 
 def transitions(sides: Comparison) -> tuple[Transitions, ...]:
-    """Transition matrices of every channel; none for stays of one step, or fewer than 11 synthetic stays."""
+    """Transition matrices of every channel that can change; none of stays of one step, or of fewer than 11."""
     if sides.synthetic_table.n_steps < 2 or _too_few(sides):
         return ()
     told = sides.told.transitions if sides.told else {}
@@ -40,6 +40,7 @@ def transitions(sides: Comparison) -> tuple[Transitions, ...]:
             training=to_matrix(told[channel.name]) if channel.name in told else None,
         )
         for channel in sides.synthetic_table.channels
+        if not channel.static
     )
 
 

@@ -92,7 +92,7 @@ def compared_features(
 
 def exact_gaps(stays: Stays, features: Sequence[FeatureReport]) -> Gaps:
     """By feature, `missing_by_step` and `missing_runs` as a Distribution has them, but exact: not to be shown."""
-    found, columns = {}, {"numerical": 0, "categorical": 0}
+    found, columns, inside = {}, {"numerical": 0, "categorical": 0}, stays.inside
     for feature in features:
         column = columns[feature.type]
         columns[feature.type] += 1
@@ -100,7 +100,7 @@ def exact_gaps(stays: Stays, features: Sequence[FeatureReport]) -> Gaps:
             missing = np.isnan(stays.numerical[:, :, column])
         else:
             missing = stays.categorical[:, :, column] == MISSING_CATEGORY
-        rates, runs = missing_by_step(~missing, real=False), run_shares(missing, real=False)
+        rates, runs = missing_by_step(~missing, inside, real=False), run_shares(missing & inside, real=False)
         found[feature.name] = {"missing_by_step": tuple(rates.tolist()), "missing_runs": tuple(runs.tolist())}
     return found
 

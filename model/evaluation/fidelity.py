@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import wasserstein_distance
 
-from model.evaluation.space import Codes, Floats, Inputs, NotAvailable, Table, flat
+from model.evaluation.space import Bools, Codes, Floats, Inputs, NotAvailable, Table, flat
 
 MMD_STAYS = 2_000
 ROWS_AT_ONCE = 2**18
 
 
 def frequencies(codes: Codes, n_categories: int) -> Floats:
-    """(C,) share of each category among the codes of one channel (n, L)."""
-    counts = np.bincount(codes.ravel(), minlength=n_categories).astype(np.float64)
+    """(C,) share of each category among the codes of one channel (n, L); -1 is none."""
+    counts = np.bincount(codes[codes >= 0], minlength=n_categories).astype(np.float64)
     shares: Floats = counts / max(counts.sum(), 1)
     return shares
 
@@ -35,13 +35,13 @@ def marginal_ks(p: Floats, q: Floats) -> float:
     return float(np.abs(np.cumsum(p) - np.cumsum(q)).max(initial=0.0))
 
 
-def correlation(numerical: Inputs) -> Floats:
-    """(M, M) Pearson correlations of numerical features (n, L, M) over all stays and steps.
+def correlation(numerical: Inputs, inside: Bools | None = None) -> Floats:
+    """(M, M) Pearson correlations of numerical features (n, L, M) over all stays and steps, or those that are `inside`.
 
     A constant feature is correlated with nothing, and has 0. NaN for a table without stays.
     """
     n, length, width = numerical.shape
-    flat = numerical.reshape(n * length, width)
+    flat = numerical.reshape(n * length, width) if inside is None else numerical[inside]
     if not len(flat):
         return np.full((width, width), np.nan)
     mean = flat.mean(axis=0, dtype=np.float64)

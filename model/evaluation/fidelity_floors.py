@@ -9,6 +9,7 @@ from model.evaluation.aggregates import aggregate_real
 from model.evaluation.features import Gaps, exact_gaps, with_gaps
 from model.evaluation.fidelity_tables import TABLE_METRICS, dtw_figure, mmd_figure
 from model.evaluation.fidelity_values import VALUE_METRICS, FidelityTask, Known, value_of
+from model.evaluation.lengths import Lengths, length_shares
 from model.evaluation.portrait import Portrait
 from model.evaluation.space import Figure, Table, Tick
 from model.evaluation.view import View
@@ -41,6 +42,7 @@ def holdout_tasks(
         units=portrait.deviations,
         subject=aggregate_real(holdout.table),
         training=aggregate_real(train.table),
+        lengths=None if portrait.length is None else Lengths(length_shares(holdout.stays), length_shares(train.stays)),
     )
     tasks = [FidelityTask(name, partial(_value, name, known)) for name in VALUE_METRICS]
     tables = holdout.table, train.table

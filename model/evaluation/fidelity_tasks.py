@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Literal
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from model.evaluation.fidelity_values import (
     distances_of_tails,
     value_of,
 )
+from model.evaluation.lengths import Lengths, length_shares, told_lengths
 from model.evaluation.rules import rule_reports
 from model.evaluation.space import Codes, Figure, Floats, NotAvailable, Tick
 from model.evaluation.tails import Ends, common_tails, exact_ends, tails_told, told_ends
@@ -80,6 +82,7 @@ class _Shared:
             features=with_gaps(sides.features, self._gaps),
             rules=rules,
             subject=sides.holdout,
+            lengths=self._lengths("holdout", sides.holdout_view),
             ends=None if self._ends["holdout"] is None else self._compared(self._ends["holdout"]),
         )
 
@@ -100,7 +103,17 @@ class _Shared:
             subject=sides.synthetic if part is None else aggregate(view.table),
             training=sides.training,
             ends=self._compared(exact_ends(view.stays)),
+            lengths=self._lengths("synthetic", view),
         )
+
+    def _lengths(self, side: Literal["synthetic", "holdout"], view: View | None) -> Lengths | None:
+        """Exact where both tables are at hand, else in the bins that are told."""
+        sides, train = self.sides, self.sides.train_view
+        if not self.codec.schema.variable_length:
+            return None
+        if train is None or view is None:
+            return told_lengths(sides.length, side)
+        return Lengths(length_shares(view.stays), length_shares(train.stays))
 
     @cached_property
     def _gaps(self) -> dict[Side, Gaps]:

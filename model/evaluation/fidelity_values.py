@@ -12,6 +12,7 @@ from model.evaluation.disclosure import MIN_STAYS
 from model.evaluation.distributions import mean_distance
 from model.evaluation.features import Deviations
 from model.evaluation.fidelity import mean_of_known
+from model.evaluation.lengths import Lengths, stay_length
 from model.evaluation.missingness import runs_distance
 from model.evaluation.rules import ALL_RULES
 from model.evaluation.space import Figure, Floats, NotAvailable, Tick
@@ -28,6 +29,7 @@ VALUE_METRICS: tuple[MetricName, ...] = (
     "rules",
     "missing_rate_mae",
     "missing_runs",
+    "stay_length",
     *AGGREGATE_METRICS,
 )
 
@@ -43,7 +45,7 @@ class Known(NamedTuple):
     """A table (`side`) beside the training stays, in the small numbers that figures follow from.
 
     `features` and `rules` have both tables in them; `units` are the training stays' standard deviations. `ends` are
-    the rarest values; None: those that `features` tell.
+    the rarest values; None: those that `features` tell. `lengths` are those of stays that may end early.
     """
 
     side: Literal["synthetic", "holdout"]
@@ -55,6 +57,7 @@ class Known(NamedTuple):
     subject: Aggregates | None
     training: Aggregates | None
     ends: Ends | None = None
+    lengths: Lengths | None = None
 
 
 def value_of(name: MetricName, known: Known) -> float:
@@ -63,6 +66,8 @@ def value_of(name: MetricName, known: Known) -> float:
         if known.subject is None or known.training is None:
             raise NotAvailable("there are no stays to compare")
         return compare(name, known.subject, known.training)
+    if name == "stay_length":
+        return stay_length(known.lengths)
     if name == "marginal_ks":
         return mean_distance(known.features, known.side)
     if name == "rules":
@@ -126,10 +131,12 @@ def _missing_rate(known: Known) -> float:
 
 
 def _missing_runs(known: Known) -> float:
-    """Mean over features of the TVD between the distributions of gap lengths."""
+    """Mean over features that change in time of the TVD between the distributions of gap lengths."""
     _check_stays(known)
     found = []
     for feature in known.features:
+        if feature.static:  # missing in a whole stay, or not at all
+            continue
         subject = _told(feature, known.side)
         if subject is not None and feature.training is not None:
             a, b = np.array(subject.missing_runs), np.array(feature.training.missing_runs)

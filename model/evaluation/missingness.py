@@ -57,23 +57,25 @@ def marks(table: Table) -> tuple[tuple[str, ...], Bools]:
     return tuple(names), np.stack(columns, axis=2) if columns else np.zeros(shape, dtype=bool)
 
 
-def co_missing(missing: Bools, *, real: bool) -> Floats:
+def co_missing(missing: Bools, inside: Bools | None = None, *, real: bool) -> Floats:
     """(F, F) phi coefficients, `(p_ij - p_i p_j) / sqrt(p_i (1 - p_i) p_j (1 - p_j))`, of marks (n, L, F).
 
-    0 for a feature that is always or never missing. Of `real` stays: where 1 to 10 stays have one of the four
-    combinations of two marks, rounded to steps of what 10 stays can change; NaN where these are larger than 0.2.
+    0 for a feature that is always or never missing. Stays count up to their end, `inside` (n, L). Of `real` stays:
+    where 1 to 10 stays have one of the four combinations of two marks, rounded to steps of what 10 stays can change;
+    NaN where these are larger than 0.2.
     """
-    exact = correlation(missing.astype(np.float32))
+    exact = correlation(missing.astype(np.float32), inside)
     if not real:
         return exact
     if len(missing) < MIN_STAYS:
         return np.full_like(exact, np.nan)
-    rates = missing.mean(axis=(0, 1))
+    there = np.ones(missing.shape[:2], dtype=np.bool_) if inside is None else inside
+    rates = missing[there].mean(axis=0)
     deviation = np.sqrt(rates * (1 - rates))
     step = (MIN_STAYS - 1) / len(missing) / np.maximum(np.outer(deviation, deviation), 1e-9)
     with np.errstate(over="ignore"):
         told = np.where(step <= COARSEST, np.clip(np.round(exact / step) * step, -1, 1), np.nan)
-    return np.where(_with_small_cells(missing), told, exact)
+    return np.where(_with_small_cells(missing, there), told, exact)
 
 
 def co_missing_mae(a: Floats, b: Floats) -> float:
@@ -87,12 +89,12 @@ def co_missing_mae(a: Floats, b: Floats) -> float:
     return mean_of_known(np.abs((a - b)[np.triu_indices(len(a), 1)]).tolist(), reason)
 
 
-def _with_small_cells(missing: Bools) -> Bools:
+def _with_small_cells(missing: Bools, inside: Bools) -> Bools:
     """(F, F) True where 1 to 10 stays show a combination of two marks, at whatever step."""
     width = missing.shape[2]
-    small = np.zeros((width, width), dtype=bool)
+    small, measured = np.zeros((width, width), dtype=bool), ~missing & inside[:, :, None]
     for i in range(width):
-        for a in (missing[:, :, i, None], ~missing[:, :, i, None]):
-            for b in (missing[:, :, i:], ~missing[:, :, i:]):
+        for a in (missing[:, :, i, None], measured[:, :, i, None]):
+            for b in (missing[:, :, i:], measured[:, :, i:]):
                 small[i, i:] |= is_small((a & b).any(axis=1).sum(axis=0))
     return small | small.T

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from model.evaluation.page import text
 from model.evaluation.page.cards import MAX_CATEGORIES, MAX_PLOTTED, OPEN, QUANTILES, cards
 from model.evaluation.page.curve_plots import CURVES, augmentation_plot, discriminator, distance_plot, roc_plot
+from model.evaluation.page.lengths import length_panel, length_rows
 from model.evaluation.page.matrix_plots import (
     Panel,
     Panels,
@@ -89,6 +90,8 @@ def _parts(report: Report) -> dict[str, Any]:
         "roc": roc_plot(report.roc),
         "projection": projection_plots(report.projection),
         "mixtures": _mixtures(report),
+        "length": length_panel(report.length),
+        "length_rows": length_rows(report.length),
         "cards": cards(report),
         "cards_open": len(report.features) <= OPEN,
     }

@@ -63,6 +63,7 @@ def evaluate(
         privacy=privacy_verdict(found.scores, thresholds=options.thresholds),
         scores=found.scores,
         features=sides.features,
+        length=sides.length,
         correlations=_correlations(codec, sides),
         co_missingness=shown.co_missingness,
         transitions=shown.transitions,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ Codes = npt.NDArray[np.int64]
 Tick = Callable[[float], None]
 
 Z_LIMIT = 20.0  # one wild value of a foreign table must not decide a correlation or a network's training
+NO_CODE = -1
 MAX_STEPS = 100
 MAX_FLAT = 4_000
 MAX_CELLS = 2**27  # 512 MiB of float32
@@ -60,9 +61,12 @@ class Table:
     """Stays in the common space.
 
     numerical    (n, L, M_n) float32 z-scored, filled: last observation carried forward, stay mean, training mean
-    categorical  (n, L, M_ch) int64 codes of `channels`: categorical features and missingness marks, no labels
+    categorical  (n, L, M_ch) int64 codes of `channels`: categorical features and missingness marks, no labels; -1
+                 after the end of a stay, where `numerical` is 0
     labels       (n, K) int64 codes
     measured     (n, M_n) bool, True where a stay has a numerical feature measured at least once
+    static       (M_n,) bool, True for a numerical feature that is constant within a stay
+    inside       (n, L) bool, True up to the end of each stay; None where all stays are of one length by their schema
     """
 
     numerical: Inputs
@@ -70,6 +74,8 @@ class Table:
     labels: Codes
     measured: Bools
     channels: tuple[Channel, ...]
+    static: Bools
+    inside: Bools | None = None
 
     def __len__(self) -> int:
         return len(self.numerical)
@@ -87,6 +93,8 @@ class Table:
             labels=self.labels[index],
             measured=self.measured[index],
             channels=self.channels,
+            static=self.static,
+            inside=None if self.inside is None else self.inside[index],
         )
 
     def sample(self, n: int, *, seed: int) -> Table:
@@ -99,22 +107,26 @@ class Table:
 def to_table(stays: Stays, codec: Codec, *, without: frozenset[str] = frozenset(), fill: bool = False) -> Table:
     """`stays` in the common space, leaving out the channels named in `without`; `fill`: nothing counts as missing."""
     encoded = codec.encode(codec.fill(stays) if fill else stays)
-    kept = [j for j, channel in enumerate(codec.categorical_channels) if channel.kind != "label"]
+    kept = [j for j, channel in enumerate(codec.categorical_channels) if channel.kind in ("feature", "mark")]
     kept = [j for j in kept if codec.categorical_channels[j].name not in without]
+    inside = stays.inside if codec.schema.variable_length else None
+    there: Bools | Literal[True] = True if inside is None else inside[:, :, None]
     return Table(
-        numerical=np.clip(encoded.numerical, -Z_LIMIT, Z_LIMIT),
-        categorical=encoded.categorical[:, :, kept],
+        numerical=np.where(there, np.clip(encoded.numerical, -Z_LIMIT, Z_LIMIT), np.float32(0)),
+        categorical=np.where(there, encoded.categorical[:, :, kept], NO_CODE),
         labels=encoded.labels,
         measured=stays.observed.sum(axis=1) > 0,
         channels=tuple(codec.categorical_channels[j] for j in kept),
+        static=np.array([feature.static for feature in codec.schema.numerical], dtype=np.bool_),
+        inside=inside,
     )
 
 
 def sequences(table: Table, *, max_steps: int = MAX_STEPS) -> Inputs:
     """(n, steps, W) float32: numerical features, then channels one-hot (one column for a channel of two categories).
 
-    Long stays are thinned to every k-th step, at most `max_steps` of them and `MAX_CELLS` numbers in all. Raises
-    NotAvailable where there is no column.
+    Where stays may end early, the last column says until when they last. Long stays are thinned to every k-th step, at
+    most `max_steps` of them and `MAX_CELLS` numbers in all. Raises NotAvailable where there is no column.
     """
     width = _width(table)
     if not width:
@@ -126,6 +138,8 @@ def sequences(table: Table, *, max_steps: int = MAX_STEPS) -> Inputs:
         first = 1 if len(channel.categories) == 2 else 0
         wanted = np.arange(first, len(channel.categories))
         parts.append((table.categorical[:, ::stride, j, None] == wanted).astype(np.float32))
+    if table.inside is not None:
+        parts.append(table.inside[:, ::stride, None].astype(np.float32))
     return np.concatenate(parts, axis=2)
 
 
@@ -135,7 +149,8 @@ def flat(table: Table) -> Inputs:
 
 
 def _width(table: Table) -> int:
-    return int(table.numerical.shape[2]) + sum(_columns(channel) for channel in table.channels)
+    ends = 0 if table.inside is None else 1
+    return int(table.numerical.shape[2]) + sum(_columns(channel) for channel in table.channels) + ends
 
 
 def _columns(channel: Channel) -> int:

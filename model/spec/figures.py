@@ -77,12 +77,14 @@ class FeatureReport(Spec):
     all values beyond. `distance` is between synthetic and training: the largest difference of cumulative shares
     (Kolmogorov-Smirnov on the bins), for a categorical feature half the sum of differences of shares (TVD).
     `wasserstein` is the earth mover's distance of a numerical feature's values from the training stays' in units of
-    their standard deviation. `acf` are autocorrelations at lags 1, 2, ... per table.
+    their standard deviation. `acf` are autocorrelations at lags 1, 2, ... per table. A `static` feature is constant
+    within a stay: it has none, and its gaps are whole stays.
     """
 
     name: str
     type: Literal["numerical", "categorical"]
     unit: str | None = None
+    static: bool = False
     edges: tuple[float, ...] = ()
     categories: tuple[str, ...] = ()
     synthetic: Distribution | None = None

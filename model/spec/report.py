@@ -49,6 +49,7 @@ MetricName = Literal[
     "transition_distance",
     "acf_mse",
     "dtw",
+    "stay_length",
     "missing_rate_mae",
     "missing_runs",
     "co_missingness",
@@ -163,6 +164,7 @@ class Report(Spec):
     privacy: PrivacyVerdict
     scores: tuple[Score, ...]
     features: tuple[FeatureReport, ...]
+    length: FeatureReport | None = Field(None, description="of stays, in steps; where they may end early")
     correlations: Correlations
     co_missingness: Correlations | None = None
     transitions: tuple[Transitions, ...] = ()

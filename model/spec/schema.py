@@ -32,13 +32,17 @@ def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class NumericalFeature(Spec):
-    """A measured quantity; values outside [min, max] are clipped on reading, and counted."""
+    """A measured quantity; values outside [min, max] are clipped on reading, and counted.
+
+    A `static` feature has one value in a stay; where a row lacks it, it is that of the other rows.
+    """
 
     type: Literal["numerical"] = "numerical"
     name: Name
     unit: str | None = Field(None, max_length=MAX_NAME_LENGTH)
     min: float | None = None
     max: float | None = None
+    static: bool = Field(False, description="constant within a stay, such as the age on admission")
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> NumericalFeature:
@@ -48,11 +52,15 @@ class NumericalFeature(Spec):
 
 
 class CategoricalFeature(Spec):
-    """A quantity with a fixed list of values, written as text whatever the type of their column."""
+    """A quantity with a fixed list of values, written as text whatever the type of their column.
+
+    A `static` feature has one value in a stay; where a row lacks it, it is that of the other rows.
+    """
 
     type: Literal["categorical"] = "categorical"
     name: Name
     categories: Annotated[tuple[Category, ...], Field(min_length=1, max_length=MAX_CATEGORIES), AfterValidator(_unique)]
+    static: bool = Field(False, description="constant within a stay, such as the unit")
 
 
 Feature = Annotated[NumericalFeature | CategoricalFeature, Field(discriminator="type")]
@@ -84,14 +92,16 @@ def parse_rule(text: str) -> Rule:
 class Schema(Spec):
     """A table in long form: one row per stay and time step.
 
-    `time` counts whole steps; `sequence_length` is the number of steps of every stay after reading (shorter stays
-    are filled with missing values, longer ones cut). With `patient_id`, all stays of a patient stay on one side
-    of the split between training and holdout.
+    `time` counts whole steps; `sequence_length` is the number of steps of every stay after reading: longer stays are
+    cut, shorter ones filled with missing values. With `variable_length` they are left as they are: a stay ends with
+    its last row, and how long stays last is learned and generated too. With `patient_id`, all stays of a patient stay
+    on one side of the split between training and holdout.
     """
 
     stay_id: Name
     time: Name
     sequence_length: int = Field(ge=1, le=MAX_SEQUENCE_LENGTH)
+    variable_length: bool = Field(False, description="a stay ends with its last row; absent rows at its end are none")
     patient_id: Name | None = None
     features: tuple[Feature, ...] = Field(min_length=1)
     labels: tuple[Label, ...] = ()

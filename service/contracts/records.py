@@ -53,7 +53,7 @@ class DatasetRecord(Record):
     label_counts: dict[str, dict[str, int]] = Field(description="label -> category -> stays")
     missing_rate: dict[str, float] = Field(description="feature -> share of time steps without a value")
     clipped: dict[str, int] = Field(description="feature -> values that were outside of the schema's bounds")
-    n_short_stays: int = Field(description="stays filled up to sequence_length with missing values")
+    n_short_stays: int = Field(description="stays that end early; filled up with missing values, or variable_length")
     n_cut_stays: int = Field(description="stays cut to sequence_length")
     columns: dict[str, str] = Field(description="column -> type, in the order of the source")
     sha256: str = Field(description="of the file that was uploaded")

@@ -47,7 +47,9 @@ def _card(feature: FeatureReport) -> Card:
     plots = tuple(Panel(caption, svg) for caption, (svg, _) in made.items() if svg is not None)
     absent = tuple(words for svg, words in made.values() if svg is None and words)
     courses, left_out = _courses(feature)
-    if feature.type == "numerical" and not courses:
+    if feature.static:
+        absent += ("Constant within a stay.",)
+    elif feature.type == "numerical" and not courses:
         absent += ("No course over time: too few stays have values at a time step.",)
     return Card(feature, plots, courses, absent + left_out)
 

@@ -16,7 +16,7 @@ LEADING: dict[Group, tuple[MetricName, ...]] = {
     "privacy": ("dcr_share", "membership_auc", "near_copies", "exact_copies"),
     "values": ("marginal_ks", "total_variation", "correlation_mae"),
     "missingness": ("missing_rate_mae", "missing_runs", "co_missingness"),
-    "course": ("dtw", "transition_distance", "acf_mse"),
+    "course": ("dtw", "transition_distance", "acf_mse", "stay_length"),
     "likeness": ("c2st_lstm", "c2st_mlp", "c2st_logistic", "mmd"),
     "usefulness": ("tstr", "augmentation", "trts"),
 }

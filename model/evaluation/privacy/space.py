@@ -119,6 +119,11 @@ def _records(stays: Stays, codec: Codec) -> Records:
     sizes = tuple(len(f.categories) + 1 for f in codec.schema.categorical)
     missing = np.array(sizes, dtype=np.int64) - 1
     codes = np.where(stays.categorical < 0, missing, stays.categorical).astype(np.int16)
+    # What is constant in a stay counts once: repeated at every step, it would outweigh the whole course.
+    measured[:, 1:, [feature.static for feature in codec.schema.numerical]] = False
+    for j, feature in enumerate(codec.schema.categorical):
+        if feature.static:
+            codes[:, 1:, j] = missing[j]
     return Records(np.where(measured, scaled, np.float32(0)).astype(np.float32), measured, codes, sizes)
 
 

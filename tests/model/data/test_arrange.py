@@ -321,3 +321,74 @@ def test_one_stray_time_that_empties_the_grid_is_refused(stray: int) -> None:
     with pytest.raises(DataError, match="stays go beyond the first 12 steps") as caught:
         arrange(frame, schema)
     assert caught.value.column == "hour"
+
+
+def static_schema() -> Schema:
+    features = (
+        NumericalFeature(name="age", min=0, max=120, static=True),
+        CategoricalFeature(name="unit", categories=("medical", "surgical"), static=True),
+    )
+    return with_schema(features=(*SCHEMA.features, *features), sequence_length=3)
+
+
+def test_a_static_feature_has_the_value_of_its_stay_at_every_step() -> None:
+    frame = table(age=[NAN, 60.0, NAN, NAN], unit=["surgical", None, None, None])
+    arranged = arrange(frame, static_schema())
+    assert arranged.stays.numerical[0, :, 1].tolist() == [60, 60, 60]  # also where the stay has no row
+    assert np.isnan(arranged.stays.numerical[1, :, 1]).all()
+    assert arranged.stays.categorical[:, :, 1].tolist() == [[1, 1, 1], [-1, -1, -1]]
+    assert arranged.summary.missing_rate["age"] == 0.5
+    assert arranged.summary.missing_rate["heart_rate"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(("name", "values"), [("age", [60.0, 61.0, 70.0, 70.0]), ("unit", ["medical", "surgical"] * 2)])
+def test_a_static_feature_that_changes_is_an_error_that_counts_stays(name: str, values: list[object]) -> None:
+    columns = {"age": 60.0, "unit": "medical"} | {name: values}
+    stays = "2 stays" if name == "unit" else "1 stay"
+    with pytest.raises(DataError, match=f"static feature '{name}': changes within {stays}; it must be constant$") as e:
+        arrange(table(**columns), static_schema())
+    assert e.value.column == name
+
+
+def test_a_static_value_in_a_row_that_is_cut_is_the_value_of_the_stay() -> None:
+    frame = table(age=[NAN, 60.0, NAN, 70.0], unit="medical")
+    stays = arrange(frame, static_schema().model_copy(update={"sequence_length": 1})).stays
+    assert stays.numerical[:, 0, 1].tolist() == [60, 70]
+
+
+def ragged_table() -> pd.DataFrame:
+    """Stay 7 lasts for two hours, stay 9 for four, of which the third has no row."""
+    return pd.DataFrame(
+        {
+            "stay": [7, 7, 9, 9, 9],
+            "hour": [0, 1, 0, 1, 3],
+            "heart_rate": [80.0, NAN, 90.0, 91.0, 93.0],
+            "ventilated": ["no", "yes", "no", "no", None],
+            "died": [0, 0, 1, 1, 1],
+        }
+    )
+
+
+def test_with_variable_length_a_stay_ends_with_its_last_row() -> None:
+    arranged = arrange(ragged_table(), with_schema(variable_length=True, sequence_length=4))
+    assert arranged.stays.n_steps.tolist() == [2, 4]
+    assert arranged.summary.n_short_stays == 1
+    assert arranged.summary.missing_rate == {"heart_rate": 2 / 6, "ventilated": 2 / 6}  # of the steps that there are
+    padded = arrange(ragged_table(), with_schema(sequence_length=4))
+    assert padded.stays.lengths is None
+    assert padded.summary.missing_rate == {"heart_rate": 4 / 8, "ventilated": 4 / 8}
+
+
+def test_longer_stays_are_cut_to_the_sequence_length() -> None:
+    arranged = arrange(ragged_table(), with_schema(variable_length=True, sequence_length=3))
+    assert arranged.stays.n_steps.tolist() == [2, 3]
+    assert (arranged.summary.n_cut_stays, arranged.summary.n_short_stays) == (1, 1)
+
+
+def test_a_static_value_ends_with_its_stay() -> None:
+    frame = ragged_table().assign(age=[60.0, 60.0, 70.0, 70.0, 70.0], unit="medical")
+    schema = static_schema().model_copy(update={"variable_length": True, "sequence_length": 4})
+    stays = arrange(frame, schema).stays
+    assert np.array_equal(stays.numerical[0, :, 1], [60, 60, NAN, NAN], equal_nan=True)
+    assert stays.categorical[0, :, 1].tolist() == [0, 0, -1, -1]
+    assert stays.numerical[1, :, 1].tolist() == [70] * 4

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import time
 
@@ -6,7 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.data.arrange import arrange
 from model.data.codec import Codec, CodecState
+from model.data.frame import to_frame
+from model.data.imputation import impute
+from model.data.layout import Column, TableLayout
 from model.data.stays import Stays
 from model.spec.schema import CategoricalFeature, Label, NumericalFeature, Schema
 
@@ -245,3 +250,138 @@ def test_a_value_of_one_stay_is_not_kept_as_the_mean() -> None:
     numerical[7, 3] = 4.321
     stays = Stays(numerical, np.empty((100, 25, 0), dtype=np.int64), np.empty((100, 0), dtype=np.int64))
     assert "4.32" not in Codec.fit(stays, NUMERICAL_ONLY).state.model_dump_json()
+
+
+def static_schema() -> Schema:
+    unit = CategoricalFeature(name="unit", categories=("a", "b", "c"), static=True)
+    age = NumericalFeature(name="age", static=True)
+    return Schema(stay_id="id", time="hour", sequence_length=4, features=(NumericalFeature(name="x"), age, unit))
+
+
+def static_stays(n: int = 60, *, missing: float = 0.2) -> Stays:
+    rng = np.random.default_rng(0)
+    age = np.where(rng.random(n) < missing, np.nan, rng.integers(20, 90, n))
+    unit = np.where(rng.random(n) < missing, -1, rng.integers(0, 3, n))
+    numerical = np.stack([rng.normal(80, 10, (n, 4)), np.repeat(age[:, None], 4, axis=1)], axis=2)
+    return make_stays(numerical, np.repeat(unit[:, None, None], 4, axis=1))
+
+
+def test_static_features_come_back_as_they_were() -> None:
+    stays = static_stays()
+    codec = Codec.fit(stays, static_schema())
+    assert [c.static for c in codec.categorical_channels] == [True, False, True]
+    encoded = codec.encode(stays)
+    decoded = codec.decode(encoded.numerical, encoded.categorical, missing="as_observed")
+    np.testing.assert_array_equal(decoded.categorical, stays.categorical)
+    np.testing.assert_array_equal(np.isnan(decoded.numerical), np.isnan(stays.numerical))
+    low, high = codec.state.numerical[1].low, codec.state.numerical[1].high
+    np.testing.assert_allclose(decoded.numerical[..., 1], np.clip(stays.numerical[..., 1], low, high), rtol=1e-5)
+
+
+def test_what_the_network_made_of_a_static_feature_becomes_constant() -> None:
+    codec = Codec.fit(static_stays(), static_schema())
+    scale, center = codec.state.numerical[1].scale, codec.state.numerical[1].center
+    numerical = np.zeros((2, 4, 2), np.float32)
+    numerical[0, :, 1] = (np.array([40, 50, 60, 50]) - center) / scale
+    unit, x_mark, age_mark = [[2, 2, 1, 3], [3, 3, 0, 3]], np.ones((2, 4)), [[1, 1, 0, 1], [0, 1, 0, 0]]
+    codes = np.stack([unit, x_mark, age_mark], axis=2).astype(np.int64)
+    decoded = codec.decode(numerical, codes, missing="as_observed")
+    assert decoded.numerical[0, :, 1] == pytest.approx(np.full(4, 50))  # the mean
+    assert np.isnan(decoded.numerical[1, :, 1]).all()  # missing in most steps: missing in the whole stay
+    assert decoded.categorical[:, :, 0].tolist() == [[2] * 4, [-1] * 4]
+    filled = codec.decode(numerical, codes, missing="imputed")
+    assert (filled.numerical[1, :, 1] == filled.numerical[1, 0, 1]).all()
+    assert (filled.categorical[1, :, 0] == filled.categorical[1, 0, 0]).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 2**32 - 1), missing=st.floats(0, 1))
+def test_static_features_are_constant_whatever_the_network_made(seed: int, missing: float) -> None:
+    codec = Codec.fit(static_stays(missing=missing), static_schema())
+    rng = np.random.default_rng(seed)
+    sizes = [len(channel.categories) for channel in codec.categorical_channels]
+    codes = np.stack([rng.integers(0, size, (5, 4)) for size in sizes], axis=2)
+    numerical = rng.normal(0, 3, (5, 4, 2)).astype(np.float32)
+    for choice in ("as_observed", "imputed"):
+        decoded = codec.decode(numerical, codes, missing=choice)
+        age = decoded.numerical[:, :, 1]
+        np.testing.assert_array_equal(age, np.broadcast_to(age[:, :1], age.shape))
+        assert (decoded.categorical == decoded.categorical[:, :1]).all()
+
+
+def ragged_stays(n: int = 60, *, missing: float = 0.2, seed: int = 0) -> Stays:
+    stays = static_stays(n, missing=missing)
+    rng = np.random.default_rng(seed)
+    return dataclasses.replace(stays, lengths=rng.integers(1, 5, n)).ended()
+
+
+def ragged_schema() -> Schema:
+    return static_schema().model_copy(update={"variable_length": True})
+
+
+def test_what_comes_after_the_end_is_no_data() -> None:
+    """The codec of stays with ends is the one of the same steps in whole stays of one step each."""
+    stays = ragged_stays()
+    codec = Codec.fit(stays, ragged_schema())
+    inside = stays.inside
+    x = impute(stays.numerical, np.nanmean(stays.numerical.astype(np.float64), axis=(0, 1)))[inside]
+    for j, state in enumerate(codec.state.numerical):
+        assert (state.center, state.scale) == pytest.approx((x[:, j].mean(), x[:, j].std()), rel=1e-5)
+        assert state.mean == pytest.approx(np.nanmean(stays.numerical[inside][:, j]), rel=1e-5)
+    complete = ragged_stays(missing=0.0)
+    assert not Codec.fit(complete, ragged_schema()).state.categorical[0].has_missing
+
+
+def test_the_last_channel_says_where_a_stay_ends_and_the_rest_is_the_same_for_all() -> None:
+    stays = ragged_stays()
+    codec = Codec.fit(stays, ragged_schema())
+    assert codec.categorical_channels[-1][:3] == ("in the stay", "in_stay", ("ended", "in the stay"))
+    encoded, after = codec.encode(stays), ~stays.inside
+    np.testing.assert_array_equal(encoded.categorical[:, :, -1] == 1, stays.inside)
+    assert (encoded.numerical[after, 0] == 0).all()
+    assert (encoded.categorical[after, 1] == 0).all()  # not measured
+    for static in (encoded.numerical[:, :, 1], encoded.categorical[:, :, 0], encoded.categorical[:, :, 2]):
+        assert (static == static[:, :1]).all()
+
+
+@pytest.mark.parametrize(
+    ("channel", "length"),
+    [
+        ([1, 1, 1, 1, 1], 5),
+        ([0, 0, 0, 0, 0], 1),
+        ([1, 1, 0, 0, 0], 2),
+        ([1, 1, 0, 1, 1], 5),
+        ([1, 0, 0, 1, 0], 1),
+        ([0, 1, 1, 1, 0], 4),
+        ([1, 0, 1, 0, 0], 1),  # 1 and 3 agree equally well
+    ],
+)
+def test_a_stay_ends_where_that_agrees_best(channel: list[int], length: int) -> None:
+    schema = make_schema().model_copy(update={"variable_length": True, "sequence_length": 5})
+    codec = Codec.fit(make_stays([[[1.0]] * 5, [[3.0]] * 5]), schema)
+    codes = np.stack([np.ones(5, np.int64), channel], axis=1)[None]
+    for missing in ("as_observed", "imputed"):
+        decoded = codec.decode(np.zeros((1, 5, 1), np.float32), codes, missing=missing)
+        assert decoded.n_steps.tolist() == [length]
+        assert (~np.isnan(decoded.numerical[0, :, 0])).sum() == length
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1), missing=st.floats(0, 0.9))
+def test_a_table_with_ends_and_static_features_comes_back(seed: int, missing: float) -> None:
+    """Arranged, encoded, decoded, written, arranged again: the same where values lie in the training range."""
+    schema, stays = ragged_schema(), ragged_stays(missing=missing, seed=seed)
+    names = ("id", "hour", "x", "age", "unit")
+    types = ("int32", "int64", "double", "double", "string")
+    columns = tuple(Column(name=name, dtype=dtype) for name, dtype in zip(names, types, strict=True))
+    layout = TableLayout(columns=columns, time_start=0, time_step=1)
+    arranged = arrange(to_frame(stays, schema, layout), schema)
+    codec = Codec.fit(arranged.stays, schema)
+    encoded = codec.encode(arranged.stays)
+    decoded = codec.decode(encoded.numerical, encoded.categorical, missing="as_observed")
+    again = arrange(to_frame(decoded, schema, arranged.layout), schema).stays
+    np.testing.assert_array_equal(again.n_steps, stays.n_steps)
+    np.testing.assert_array_equal(again.categorical, stays.categorical)
+    np.testing.assert_array_equal(again.observed, stays.observed)
+    low, high = (np.array([getattr(s, end) for s in codec.state.numerical]) for end in ("low", "high"))
+    np.testing.assert_allclose(again.numerical, np.clip(stays.numerical, low, high), rtol=1e-4)

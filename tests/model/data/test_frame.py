@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from model.data.arrange import arrange
 from model.data.frame import arrow_schema, as_written, category_value, to_frame, to_table
 from model.data.layout import Column, TableLayout
 from model.data.rules import breaks_rules
@@ -129,3 +130,14 @@ def test_stays_as_written_have_the_tables_numbers() -> None:
     table = to_table(written, schema, layout)
     assert table.equals(to_table(stays, schema, layout))
     assert table["dbp"].to_pylist() == written.numerical[:, 0, 0].tolist() == [80, 79]
+
+
+def test_there_are_no_rows_after_the_end_of_a_stay() -> None:
+    frame = pd.DataFrame({"stay": [1, 1, 1, 2], "hour": [2, 4, 6, 2], "x": [1.0, None, 3.0, 4.0]})
+    schema = Schema(
+        stay_id="stay", time="hour", sequence_length=5, variable_length=True, features=(NumericalFeature(name="x"),)
+    )
+    arranged = arrange(frame, schema)
+    written = to_frame(arranged.stays, schema, arranged.layout, first_stay=1)
+    pd.testing.assert_frame_equal(written, frame)
+    assert as_written(arranged.stays, schema, arranged.layout).n_steps.tolist() == [3, 1]

@@ -84,7 +84,14 @@ def test_at_most_four_labels_the_rest_are_features() -> None:
     frame = table(**{f"s{i}": per_stay([f"a{i}", "b"]) for i in range(5)}, outcome=per_stay([True, False]))
     schema = infer_schema(frame)
     assert [label.name for label in schema.labels] == ["outcome", "s0", "s1", "s2"]
-    assert [f.name for f in schema.categorical] == ["s3", "s4"]
+    assert [(f.name, f.static) for f in schema.features] == [("heart_rate", False), ("s3", True), ("s4", True)]
+
+
+def test_what_varies_is_missing_in_places_or_has_one_row_a_stay_is_not_static() -> None:
+    lab = per_row([*[None] * 9, 1.5])  # measured once in every stay: the value may well be another an hour later
+    frame = table(lab=lab, weight=per_stay([70.5, 80.25]))
+    assert not feature(frame, "lab").static
+    assert not feature(frame.groupby("stay_id").head(1), "weight").static
 
 
 def test_constant_columns_that_are_no_labels() -> None:
@@ -95,6 +102,7 @@ def test_constant_columns_that_are_no_labels() -> None:
     assert schema.labels == ()
     assert [f.name for f in schema.numerical] == ["heart_rate", "many", "weight"]
     assert [f.name for f in schema.categorical] == ["missing"]
+    assert [f.name for f in schema.features if f.static] == ["many", "missing", "weight"]
 
 
 def test_an_age_in_few_stays_is_no_label() -> None:

@@ -17,7 +17,8 @@ from model.evaluation.aggregates import (
     compare,
     safe_aggregates,
 )
-from model.evaluation.space import Table, to_table
+from model.evaluation.space import NotAvailable, Table, to_table
+from model.spec.schema import CategoricalFeature, NumericalFeature, Schema
 
 
 def test_the_order_of_stays_changes_nothing(ward: Callable[..., Stays], ward_codec: Codec) -> None:
@@ -104,3 +105,46 @@ def test_known_floors_of_real_stays(challenge2012: Path) -> None:
     assert compare("transition_distance", aside, real) == pytest.approx(0.0194, abs=5e-5)
     assert compare("correlation_mae", aside, real) == pytest.approx(0.0156, abs=4e-3)
     assert compare("acf_mse", aside, real) == pytest.approx(0, abs=5e-5)
+
+
+def test_what_is_constant_in_a_stay_does_not_make_courses_more_alike(
+    ward: Callable[..., Stays], ward_schema: Schema
+) -> None:
+    """Sex as a static category and age as a static number: the figures about time are those without them."""
+    train, synthetic = ward(400, 0), ward(400, 1)
+    flat = Stays(np.repeat(synthetic.numerical[:, :1], 8, axis=1), synthetic.categorical[:, ::-1], synthetic.labels)
+    sex = CategoricalFeature(name="sex at birth", categories=("F", "M"), static=True)
+    extended = ward_schema.model_copy(
+        update={"features": (*ward_schema.features, NumericalFeature(name="age", static=True), sex)}
+    )
+
+    def with_static(stays: Stays) -> Stays:
+        age = np.broadcast_to(stays.labels[:, None, :1] * 20.0 + 50, (len(stays), 8, 1)).astype(np.float32)
+        code = np.broadcast_to(stays.labels[:, None, 1:], (len(stays), 8, 1))
+        numerical = np.concatenate([stays.numerical, age], axis=2)
+        return Stays(numerical, np.concatenate([stays.categorical, code], axis=2), stays.labels)
+
+    plain, more = Codec.fit(train, ward_schema), Codec.fit(with_static(train), extended)
+    for name in ("transition_distance", "acf_mse"):
+        a, b = (aggregate(to_table(stays, plain)) for stays in (flat, train))
+        c, d = (aggregate(to_table(with_static(stays), more)) for stays in (flat, train))
+        expected = compare(name, a, b)
+        assert expected > 0.01
+        assert compare(name, c, d) == pytest.approx(expected)
+        kept = safe_aggregates(to_table(with_static(train), more))
+        assert compare(name, c, kept) == pytest.approx(compare(name, a, safe_aggregates(to_table(train, plain))))
+
+
+def test_constants_alone_have_no_course() -> None:
+    schema = Schema(
+        stay_id="id",
+        time="t",
+        sequence_length=3,
+        features=(CategoricalFeature(name="s", categories=("a", "b"), static=True),),
+    )
+    stays = Stays(
+        np.empty((40, 3, 0), np.float32), np.repeat(np.arange(40) % 2, 3).reshape(40, 3, 1), np.empty((40, 0), np.int64)
+    )
+    found = aggregate(to_table(stays, Codec.fit(stays, schema)))
+    with pytest.raises(NotAvailable, match="constants alone"):
+        compare("transition_distance", found, found)

@@ -1,5 +1,6 @@
 """A ward of long stays with gaps, whose stays are drawn from a known distribution: a third draw is as real as two."""
 
+import dataclasses
 from functools import partial
 
 import numpy as np
@@ -53,7 +54,7 @@ def noisy(stays: Stays, sd: float, codec: Codec, seed: int = 0) -> Stays:
     """The stays with noise of `sd` standard deviations on every value."""
     scale = np.array([state.scale for state in codec.state.numerical])
     noise = np.random.default_rng(seed).normal(0, sd, stays.numerical.shape) * scale
-    return Stays((stays.numerical + noise).astype(np.float32), stays.categorical, stays.labels)
+    return dataclasses.replace(stays, numerical=(stays.numerical + noise).astype(np.float32))
 
 
 def score_of(name: str, figure: Figure | None, **about: object) -> Score:

@@ -1,5 +1,6 @@
 """Planted leaks of many kinds are held, and real stays that nobody learned from pass."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 from model.data.codec import Codec
 from model.data.stays import Stays
-from tests.model.evaluation.privacy.conftest import VITALS, draw_stays, gate, joined, moved, noisy
+from model.spec.schema import Schema
+from tests.model.evaluation.privacy.conftest import LENGTH, VITALS, draw_stays, gate, joined, moved, noisy
 from tests.model.evaluation.privacy.test_copies import spliced
 
 N_LEAKED = 60
@@ -164,3 +166,23 @@ def test_a_part_of_the_holdout_or_one_with_others_is_no_control(
     for table in (holdout.take(slice(250)), joined(holdout, honest.take(slice(20)))):
         verdict, _ = gate(unit_codec, train, holdout, table)
         assert "exact_copies" in {test.name for test in verdict.failed if test.about is None}
+
+
+def test_copies_of_short_stays_are_found(train: Stays, holdout: Stays, honest: Stays, unit_schema: Schema) -> None:
+    """Sixty stays of 8 to 12 of 24 hours are patients'; other stays end as early, and pass."""
+    schema, index = unit_schema.model_copy(update={"variable_length": True}), np.arange(N_LEAKED)
+
+    def ending(stays: Stays, seed: int) -> Stays:
+        lengths = np.random.default_rng(seed).integers(8, LENGTH + 1, len(stays))
+        return dataclasses.replace(stays, lengths=lengths).ended()
+
+    seen, aside, drawn = ending(train, 1), ending(holdout, 2), ending(honest, 3)
+    codec = Codec.fit(seen, schema)
+    verdict, _ = gate(codec, seen, aside, drawn)
+    assert verdict.status == "passed"
+    short = seen.take(np.flatnonzero(seen.n_steps <= 12)[:N_LEAKED])
+    verdict, scores = gate(codec, seen, aside, drawn.replace(index, short))
+    assert "exact_copies" in {test.name for test in verdict.failed}
+    assert scores["exact_copies"].value == pytest.approx(N_LEAKED / len(drawn), abs=0.002)
+    verdict, _ = gate(codec, seen, aside, drawn.replace(index, noisy(short, 0.05, codec)))
+    assert "near_copies" in {test.name for test in verdict.failed}

@@ -9,6 +9,7 @@ from model.evaluation.privacy.space import EFFORT
 from model.evaluation.privacy.view import shifts
 from model.evaluation.space import NotAvailable
 from model.spec.report import EvaluationOptions
+from model.spec.schema import CategoricalFeature, Schema
 from tests.model.evaluation.privacy.conftest import VITALS, draw_stays
 
 OPTIONS = EvaluationOptions()
@@ -97,3 +98,29 @@ def test_large_tables_are_sampled_and_the_sample_is_told(
 @pytest.mark.parametrize(("n_steps", "furthest"), [(1, 0), (2, 1), (3, 1), (8, 4), (25, 12), (100, 12)])
 def test_shifts_go_up_to_twelve_steps_and_leave_half_of_the_stay(n_steps: int, furthest: int) -> None:
     assert shifts(n_steps) == [*range(-furthest, 0), *range(1, furthest + 1)]
+
+
+def test_what_is_constant_in_a_stay_counts_once_and_does_not_hide_a_copy(
+    train: Stays, holdout: Stays, unit_schema: Schema
+) -> None:
+    """Patients whose sex was changed are still found: it is one mismatch, not one for every hour."""
+    sex = CategoricalFeature(name="sex", categories=("F", "M"), static=True)
+    schema = unit_schema.model_copy(update={"features": (*unit_schema.features, sex)})
+
+    def with_sex(stays: Stays, code: int) -> Stays:
+        codes = np.full((len(stays), stays.sequence_length, 1), code)
+        codes[::2] = 1 - code
+        return Stays(stays.numerical, np.concatenate([stays.categorical, codes], axis=2), stays.labels)
+
+    real, copies = with_sex(train, 0), with_sex(train.take(slice(100)), 1)
+    space = privacy_space(
+        Codec.fit(real, schema),
+        train=real,
+        holdout=with_sex(holdout, 0),
+        synthetic=copies,
+        imputed=False,
+        options=OPTIONS,
+    )
+    found = space.view().synthetic_to_real()
+    np.testing.assert_allclose(found.first, 1.0, atol=1e-3)
+    assert (found.ratio < 0.5).all()
