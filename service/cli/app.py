@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from model.spec.errors import CDMTError
-from service.cli import offline, online
+from service.cli import offline, online, reproduction
 from service.cli.show import err
 from service.cli.stack import interruptible
 
@@ -31,6 +31,7 @@ app.command(rich_help_panel="The service")(online.demo)
 app.command(rich_help_panel="On files, without a server")(offline.train)
 app.command(rich_help_panel="On files, without a server")(offline.generate)
 app.command(rich_help_panel="On files, without a server")(offline.evaluate)
+app.command(rich_help_panel="On files, without a server")(reproduction.reproduce)
 
 
 def main() -> None:
