@@ -22,13 +22,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """`arms` by their keys. Beside them stands what real stays score, taken from the runs of `arms`."""
+    """`arms` by their keys. Beside them stands what real stays score, taken from the runs of `arms`.
+
+    `plots` are the figures of which there is a plot.
+    """
 
     name: Name
     title: str
     arms: tuple[str, ...]
     columns: tuple[Column, ...]
     text: str = ""
+    plots: tuple[str, ...] = ()
 
 
 UTILITY = (
@@ -69,11 +73,12 @@ TABLES: tuple[Table, ...] = (
         "2", "Utility: learned from synthetic, asked about real stays (TSTR)", MAIN, (*UTILITY, *COST),
         "AUC of a BiLSTM on the holdout, which learned from as many stays as are real in the row of real stays (TRTR). "
         "TRTS: the network that learned from real stays, asked about synthetic ones.",
+        ("tstr",),
     ),
-    Table("3", "Fidelity", MAIN, (*FIDELITY, *DETAILS), AGAINST),
+    Table("3", "Fidelity", MAIN, (*FIDELITY, *DETAILS), AGAINST, ("total_variation", "mmd")),
     Table(
         "4", "Detection: can a classifier tell synthetic from real stays (C2ST)?", MAIN, DETECTION,
-        f"AUC; 0.5 is guessing. {AGAINST}",
+        f"AUC; 0.5 is guessing. {AGAINST}", ("c2st_mlp", "c2st_lstm"),
     ),
     Table("5", "Gaussian diffusion of embeddings against masking", OURS, (*UTILITY, *FIDELITY, *DETECTION), AGAINST),
     Table(
@@ -88,6 +93,7 @@ TABLES: tuple[Table, ...] = (
     Table(
         "ablation", "Our defaults, and each switch changed alone", ABLATION,
         (*UTILITY, *DETECTION, *FIDELITY, *DETAILS, *COST), AGAINST,
+        ("tstr", "c2st_lstm", "total_variation", "transition_distance", "mmd"),
     ),
 )  # fmt: skip
 NAMES: tuple[Name, ...] = get_args(Name)

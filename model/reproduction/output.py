@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from model.files import write_bytes
 from model.reproduction.definitions import Table
+from model.reproduction.figures import plot
 from model.reproduction.machine import Machine
 from model.reproduction.plan import Plan
 from model.reproduction.records import RunRecord
@@ -67,23 +69,42 @@ def write_results(out: Path, tables: tuple[Table, ...], results: Results, proven
     )
     out.mkdir(parents=True, exist_ok=True)
     write_bytes(out / "results.json", content.model_dump_json(indent=1).encode())
-    write_bytes(out / "README.md", readme(content, tables).encode())
+    plots = {str(table.name): _plots(table, one) for table, one in zip(tables, content.tables, strict=True)}
+    for path, drawing in (item for drawn in plots.values() for item in drawn.items()):
+        (out / path).parent.mkdir(exist_ok=True)
+        write_bytes(out / path, drawing.encode())
+    write_bytes(out / "README.md", readme(content, tables, plots).encode())
     return content
 
 
-def readme(content: ResultsFile, tables: tuple[Table, ...]) -> str:
-    """The page that people read first."""
+def _plots(table: Table, made_table: MadeTable) -> dict[str, str]:
+    """Path under the output folder -> SVG."""
+    drawn = {
+        f"figures/{table.name}-{column.figure}.svg": plot(made_table, column)
+        for column in table.columns
+        if column.figure in table.plots
+    }
+    return {path: drawing for path, drawing in drawn.items() if drawing is not None}
+
+
+def readme(content: ResultsFile, tables: tuple[Table, ...], plots: Mapping[str, Iterable[str]]) -> str:
+    """The page that people read first; `plots` has the paths of each table's."""
     title = "# Quick reproduction" if content.quick else "# Reproduction"
     by_name = {table.name: table for table in content.tables}
     parts = [
         f"{title} of the tables of arXiv:2603.23719",
         QUICK if content.quick else "",
         _origin(content.provenance),
-        *(markdown(by_name[table.name], table.columns) for table in tables),
+        *(_section(table, by_name[table.name], plots.get(table.name, ())) for table in tables),
         f"## Targets\n\n{targets_markdown(content.targets)}",
         f"## Data\n\n{ATTRIBUTION}",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _section(table: Table, content: MadeTable, plots: Iterable[str]) -> str:
+    images = " ".join(f"![{table.name}]({path})" for path in plots)
+    return "\n\n".join(part for part in (markdown(content, table.columns), images) if part)
 
 
 def _origin(made_by: Provenance) -> str:

@@ -9,17 +9,15 @@ import numpy as np
 from model.data.codec import Codec
 from model.data.rules import check_rule
 from model.data.stays import Stays
-from model.evaluation.augmentation import augmentation, mean_gain
 from model.evaluation.comparison import compared
 from model.evaluation.disclosure import MIN_STAYS
 from model.evaluation.scores import all_scores
 from model.evaluation.sections import fidelity_measures, privacy_measures
-from model.evaluation.space import NotAvailable, Table
-from model.evaluation.utility import Task, auc_on, train
-from model.evaluation.view import view
 from model.reproduction.records import Measured
 from model.reproduction.source import Source, balanced
+from model.reproduction.usefulness import Figures, usefulness
 from model.spec.base import Spec
+from model.spec.errors import Cancelled
 from model.spec.report import EvaluationOptions, MetricName
 from model.training import CancelCheck, Progress
 
@@ -30,8 +28,6 @@ FIDELITY: tuple[MetricName, ...] = (
 )  # fmt: skip
 PRIVACY: tuple[MetricName, ...] = ("near_copies", "dcr_share", "nnaa_loss", "membership_auc")
 TAIL = 0.999
-
-Figures = dict[str, Measured]
 
 
 class Panel(Spec):
@@ -82,59 +78,15 @@ def measure(
     figures: Figures = {
         score.name: Measured(value=score.value, real=score.holdout_value, reason=score.reason) for score in scores
     }
-    progress("learning from stays", 0, 1)
-    figures |= _usefulness(synthetic, real.source, panel=panel, imputed=sides.imputed, more=more)
+
+    def tick(fraction: float) -> None:
+        if cancelled():
+            raise Cancelled("the evaluation was cancelled")
+        progress("learning from stays", round(100 * fraction), 100)
+
+    extra = (synthetic if more is None else more) if panel.augmentation else None
+    figures |= usefulness(synthetic, real.source, more=extra, imputed=sides.imputed, seed=panel.seed, tick=tick)
     return figures | _plain_figures(synthetic, real, codec)
-
-
-def _usefulness(synthetic: Stays, source: Source, *, panel: Panel, imputed: bool, more: Stays | None) -> Figures:
-    """TSTR, TRTR, TRTS and T(S+R)TR with a BiLSTM, all about the first label.
-
-    As many real stays are 100 % as there are synthetic ones.
-    """
-    codec = source.codec
-    without = frozenset(c.name for c in codec.categorical_channels if c.kind == "mark") if imputed else frozenset()
-    real, aside = (view(side, codec, without=without, fill=imputed).table for side in (source.train, source.holdout))
-    drawn = view(synthetic, codec, without=without).table
-    label = codec.schema.labels[0]
-    n = min(len(drawn), len(real))
-    task = Task(0, len(label.categories), "bilstm", n, panel.seed)
-    try:
-        figures = _aucs(real, drawn, aside, task)
-        if panel.augmentation:
-            added = drawn if more is None else view(more, codec, without=without).table
-            figures |= _added(real, added, aside, task, label.name)
-    except NotAvailable as reason:
-        return {name: Measured(reason=str(reason)) for name in ("tstr", "trtr", "trts")}
-    return figures
-
-
-def _aucs(real: Table, drawn: Table, aside: Table, task: Task) -> Figures:
-    from_real = train(real, task)
-    trtr = auc_on(from_real, aside).value
-    trts = auc_on(from_real, drawn, what="the cohort").value
-    tstr = auc_on(train(drawn, task), aside).value
-    return {
-        "tstr": Measured(value=tstr, real=trtr),
-        "trtr": Measured(value=trtr),
-        "trts": Measured(value=trts, real=trtr),
-        "tstr_share": Measured(value=tstr / trtr, real=1.0),
-    }
-
-
-def _added(real: Table, drawn: Table, aside: Table, task: Task, label: str) -> Figures:
-    """The AUC of each mixture of real and synthetic stays, beside that of the same real stays alone."""
-    gains = augmentation(real, drawn, aside, task, label=label)
-    figures = {
-        mixture_name(row.real_share, row.n_synthetic / task.n_stays): Measured(value=row.value, real=row.real_only)
-        for row in gains.rows
-    }
-    return figures | {"augmentation": Measured(value=mean_gain([gains]).value, real=0.0)}
-
-
-def mixture_name(real_share: float, synthetic_share: float) -> str:
-    """The key of a mixture, in per cent of the training stays: `mix_100_200`."""
-    return f"mix_{100 * real_share:.0f}_{100 * synthetic_share:.0f}"
 
 
 def _plain_figures(synthetic: Stays, real: Reference, codec: Codec) -> Figures:

@@ -13,7 +13,7 @@ from model.compute import Compute
 from model.data.stays import Stays
 from model.generators import TrainedGenerator
 from model.reproduction.arms import Arm
-from model.reproduction.panel import Figures, Panel, measure, reference
+from model.reproduction.panel import Panel, measure, reference
 from model.reproduction.plan import Plan
 from model.reproduction.records import (
     Measured,
@@ -27,6 +27,7 @@ from model.reproduction.records import (
     write_record,
 )
 from model.reproduction.source import Source
+from model.reproduction.usefulness import Figures
 from model.spec.ratios import LabelRatios
 from model.strata import label_joint, plan_labels
 from model.synthesis import UNCONDITIONED

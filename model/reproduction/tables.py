@@ -25,7 +25,7 @@ class Cell(Spec):
 
 
 class Row(Spec):
-    """One arm, or the real stays; `problem` says what failed or is lacking."""
+    """One arm, or the real stays; `problem` says what failed or is lacking, and why."""
 
     title: str
     arm: str | None = None
@@ -84,14 +84,19 @@ def made(table: Table, results: Results) -> MadeTable:
 
 
 def _real_rows(table: Table, results: Results) -> list[Row]:
-    """From the first arm that was compared with them: all runs of a seed see the same real stays."""
+    """Each figure from the first arm that was compared with them: all runs of a seed see the same real stays."""
     rows = []
     for equal, title in REAL_TITLES.items():
         alike = [key for key in table.arms if (results.arms[key].labels == "bal") is equal and results.good(key)]
         if alike:
-            cells = {column.figure: results.cell(alike[0], column.figure, side="real") for column in table.columns}
+            cells = {column.figure: _real_cell(column.figure, alike, results) for column in table.columns}
             rows.append(Row(title=title, seeds=len(results.good(alike[0])), cells=cells))
     return rows
+
+
+def _real_cell(figure: str, arms: Sequence[str], results: Results) -> Cell:
+    cells = [results.cell(arm, figure, side="real") for arm in arms]
+    return next((cell for cell in cells if cell.n), cells[0])
 
 
 def _row(key: str, table: Table, results: Results) -> Row:
@@ -100,18 +105,29 @@ def _row(key: str, table: Table, results: Results) -> Row:
         title=results.arms[key].title,
         arm=key,
         seeds=len(good),
-        problem=_problem(results.records.get(key, ()), results.seeds),
+        problem="; ".join(_problems(key, table, results)) or None,
         cells={column.figure: results.cell(key, column.figure) for column in table.columns},
     )
 
 
-def _problem(records: Sequence[RunRecord], seeds: int) -> str | None:
+def _problems(key: str, table: Table, results: Results) -> list[str]:
+    records = results.records.get(key, ())
     failed = [record for record in records if record.status == "failed"]
-    if failed:
-        numbers = ", ".join(str(record.seed) for record in failed)
-        return f"failed (seed {numbers}): {failed[0].reason}"
-    lacking = seeds - len(records)
-    return f"not run for {lacking} of {seeds} seeds" if lacking > 0 else None
+    found = [f"seed {record.seed} failed: {record.reason}" for record in failed]
+    lacking = results.seeds - len(records)
+    if lacking > 0:
+        found.append(f"not run for {lacking} of {results.seeds} seeds")
+    return found + _reasons(table, results.good(key))
+
+
+def _reasons(table: Table, good: Sequence[RunRecord]) -> list[str]:
+    """Why figures are not there: each reason once, with the figures that it is about."""
+    why: dict[str, list[str]] = {}
+    for column in table.columns:
+        reasons = {record.figures.get(column.figure, Measured()).reason for record in good}
+        for reason in sorted(reason for reason in reasons if reason):
+            why.setdefault(reason, []).append(column.heading)
+    return [f"no {', '.join(headings)}: {reason}" for reason, headings in why.items()]
 
 
 def markdown(table: MadeTable, columns: Sequence[Column]) -> str:

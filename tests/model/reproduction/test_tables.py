@@ -54,10 +54,10 @@ def test_real_stays_come_first_each_kind_from_the_arms_compared_with_it(results:
 
 def test_an_arm_that_failed_or_is_missing_keeps_its_row_and_says_so(results: Results) -> None:
     rows = {row.arm: row for row in made(TABLE, results).rows if row.arm}
-    assert rows["a"].problem is None
-    assert rows["b"].problem == "failed (seed 1): no memory | left"
+    assert rows["a"].problem == "no TSTR: too few stays"
+    assert rows["b"].problem == "seed 1 failed: no memory | left; no TSTR: too few stays"
     assert (rows["b"].seeds, rows["b"].cells["mmd"].mean) == (1, 0.5)
-    assert rows["c"].problem == "not run for 1 of 2 seeds"
+    assert rows["c"].problem == "not run for 1 of 2 seeds; no TSTR: too few stays"
     assert (rows["d"].problem, rows["d"].cells["mmd"].n) == ("not run for 2 of 2 seeds", 0)
 
 
@@ -67,6 +67,6 @@ def test_markdown_has_a_row_per_arm_and_the_problems_below(results: Results) -> 
     assert "| arm A | 2 | 0.200 ± 0.141 | - |" in text
     assert "| arm B | 1 | 0.500 | - |" in text
     assert f"| arm D | 0 | {NOTHING} | {NOTHING} |" in text
-    assert "- **arm B**: failed (seed 1): no memory | left" in text
+    assert "- **arm B**: seed 1 failed: no memory | left; no TSTR" in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
     assert widths == {5}
