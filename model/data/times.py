@@ -90,7 +90,11 @@ def _integer_type(own: pa.DataType, times: npt.NDArray[np.float64]) -> pa.DataTy
 
 def _is_text(series: pd.Series) -> bool:
     is_object = series.dtype == object
-    return pd.api.types.infer_dtype(series, skipna=True) == "string" if is_object else series.dtype == "str"
+    return (
+        pd.api.types.infer_dtype(series, skipna=True) == "string"
+        if is_object
+        else isinstance(series.dtype, pd.StringDtype)
+    )
 
 
 def _are_instants(series: pd.Series) -> bool:
