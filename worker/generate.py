@@ -28,7 +28,7 @@ from worker.assess import assess_cohort, not_evaluated
 from worker.cohort import default_chunk_size, write_cohort
 from worker.models import StoredModel
 from worker.progress import JobLink
-from worker.provenance import cohort_metadata
+from worker.provenance import cohort_metadata, time_metadata
 from worker.publishing import publish
 from worker.real import has_dataset
 from worker.workshop import Workshop
@@ -195,8 +195,8 @@ def _draw(
         accept=keeping_rules(model) if request.enforce_rules else accept_all,
         redrawn=tally.redraw,
     )
-    metadata = cohort_metadata(request, model=stored.record, chunk_size=size)
     layout = model.description.layout
+    metadata = cohort_metadata(request, model=stored.record, chunk_size=size) | time_metadata(model.schema, layout)
     for stays in write_cohort(chunks, destination / COHORT, schema=model.schema, layout=layout, metadata=metadata):
         tally.add(stays)
     return tally

@@ -5,8 +5,13 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+import numpy as np
 from pydantic import JsonValue
 
+from model.data.frame import arrow_schema
+from model.data.layout import TableLayout
+from model.data.times import holds_instants
+from model.spec.schema import Schema
 from service.contracts.jobs import GenerateRequest
 from service.contracts.records import ModelRecord
 
@@ -37,6 +42,14 @@ def cohort_metadata(request: GenerateRequest, *, model: ModelRecord, chunk_size:
         "cdmt.chunk_size": str(chunk_size),
         "cdmt.software_version": software_version(),
     }
+
+
+def time_metadata(schema: Schema, layout: TableLayout) -> dict[str, str]:
+    """In the file metadata of a cohort with time stamps: that they are no dates, but count from the same instant."""
+    if not holds_instants(arrow_schema(layout).field(schema.time).type):
+        return {}
+    start = np.datetime64(int(layout.time_start), "s")
+    return {"cdmt.time_origin": f"{start}, made up: where every stay begins"}
 
 
 def cohort_provenance(request: GenerateRequest, *, model: ModelRecord) -> dict[str, JsonValue]:

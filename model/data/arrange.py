@@ -1,4 +1,4 @@
-"""A table in long form, one row per stay and time step, becomes aligned arrays; or an error says why it cannot."""
+"""A table in long form becomes aligned arrays, a place for each stay and step; or an error says why it cannot."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import pandas as pd
 import pyarrow as pa
 
 from model.data.arrow import column_type, is_plain
+from model.data.binning import aggregate, bin_rows, in_time_order
 from model.data.columns import ADVICE, category_codes, clock, keys, numbers, rows
 from model.data.frame import category_value
 from model.data.layout import Column, TableLayout, TableSummary
 from model.data.stays import MISSING_CATEGORY, Stays
+from model.data.times import time_type
+from model.spec.binning import Aggregate, Binning
 from model.spec.errors import DataError
 from model.spec.schema import Feature, Label, NumericalFeature, Schema
 
@@ -38,30 +41,39 @@ class ArrangedTable:
 
 
 class _Grid(NamedTuple):
-    """Where each row belongs: (stay, step) per row, and `cell`, the flat index of the rows inside the grid."""
+    """Where each row belongs: (stay, step) per row, and `cell`, the flat index of the rows inside the grid.
+
+    With a binning, several rows may be in a cell, then in the order of time; `n_before` rows are not in the table any
+    more.
+    """
 
     stay: Codes
     step: Codes
     n_stays: int
     length: int
-    inside: npt.NDArray[np.bool_]
+    inside: npt.NDArray[np.bool_] | Codes
     cell: Codes
     time_start: int
-    time_step: int
+    time_step: float
+    n_before: int = 0
 
 
 def arrange(frame: pd.DataFrame, schema: Schema, *, one_class: bool = False) -> ArrangedTable:
     """Stays in the sorted order of their ids, whatever the order of the rows.
 
     Step `k` is at `time_start + k * time_step`: the smallest time of the table, and the greatest common divisor of
-    its differences. Absent steps and NaN are missing values, but a static feature has its stay's value at every step;
-    steps from `sequence_length` on are cut, values outside a feature's bounds are clipped. With `variable_length` a
-    stay ends with its last row. Extra columns are ignored. Raises DataError for anything else that does not match the
-    schema; also for a label of which only one class is present, unless `one_class` allows it (there is nothing to
-    learn from it, but a synthetic cohort may be like that).
+    its differences; or where the schema's binning puts it, and the rows of a step become one, after clipping. Absent
+    steps and NaN are missing values, but a static feature has its stay's value at every step; steps from
+    `sequence_length` on are cut, values outside a feature's bounds are clipped. With `variable_length` a stay ends
+    with its last row. Extra columns are ignored. Raises DataError for anything else that does not match the schema;
+    also for a label of which only one class is present, unless `one_class` allows it (there is nothing to learn from
+    it, but a synthetic cohort may be like that).
     """
     _check_columns(frame, schema)
-    grid = _grid(frame, schema)
+    if schema.binning is None:
+        grid = _grid(frame, schema)
+    else:
+        frame, grid = _binned(frame, schema, schema.binning)
     numerical, clipped = _numerical(frame, schema, grid)
     labels = [_label(frame, label, grid, one_class=one_class) for label in schema.labels]
     stays = Stays(
@@ -96,12 +108,29 @@ def _grid(frame: pd.DataFrame, schema: Schema) -> _Grid:
     return _Grid(stay, steps, n_stays, length, inside, cell, time_start, time_step)
 
 
+def _binned(frame: pd.DataFrame, schema: Schema, binning: Binning) -> tuple[pd.DataFrame, _Grid]:
+    binned = bin_rows(frame, schema, binning)
+    stay, step = binned.stay, binned.step
+    n_stays, length = int(stay.max()) + 1, schema.sequence_length
+    _check_size(n_stays, schema)
+    inside = np.flatnonzero(step < length)
+    if len(inside) == 0:
+        message = f"time column '{schema.time}': no row lies within the first {length} steps of {binning.step}"
+        raise DataError(f"{message}; look at binning.time_unit and binning.origin", column=schema.time)
+    inside = in_time_order(binned, inside)
+    cell = stay[inside] * length + step[inside]
+    grid = _Grid(stay, step, n_stays, length, inside, cell, binned.time_start, binned.time_step, binned.n_before)
+    return binned.frame, grid
+
+
 def _check_unique(stay: Codes, step: Codes, schema: Schema) -> None:
     order = np.lexsort((step, stay))
     repeated = (np.diff(stay[order]) == 0) & (np.diff(step[order]) == 0)
     if repeated.any():
         message = f"{rows(int(repeated.sum()))} repeat a stay ('{schema.stay_id}') and time ('{schema.time}')"
-        raise DataError(f"{message}; there must be one row per stay and step", column=schema.time)
+        raise DataError(
+            f"{message}; there must be one row per stay and step, or a schema with `binning`", column=schema.time
+        )
 
 
 def _check_fit(n_inside: int, n_cut: int, n_stays: int, schema: Schema) -> None:
@@ -120,13 +149,20 @@ def _check_size(n_stays: int, schema: Schema) -> None:
 
 
 def _numerical(frame: pd.DataFrame, schema: Schema, grid: _Grid) -> tuple[npt.NDArray[np.float32], dict[str, int]]:
-    out = np.full((grid.n_stays * grid.length, len(schema.numerical)), np.nan, dtype=np.float32)
+    out = np.empty((grid.n_stays * grid.length, len(schema.numerical)), dtype=np.float32)
     clipped = {}
     for j, feature in enumerate(schema.numerical):
         values = numbers(frame[feature.name], f"feature '{feature.name}'").astype(np.float32)
         values, clipped[feature.name] = _clip(values, feature)
-        _place(out[:, j], values, ~np.isnan(values), grid, feature)
+        if feature.static:
+            out[:, j] = _throughout(values, ~np.isnan(values), np.nan, grid, feature)
+        else:
+            out[:, j] = aggregate(values[grid.inside], grid.cell, len(out), _how(feature, schema))
     return out.reshape(grid.n_stays, grid.length, -1), clipped
+
+
+def _how(feature: NumericalFeature, schema: Schema) -> Aggregate:
+    return "last" if schema.binning is None else feature.aggregate or schema.binning.aggregate
 
 
 def _clip(values: npt.NDArray[np.float32], feature: NumericalFeature) -> tuple[npt.NDArray[np.float32], int]:
@@ -140,19 +176,22 @@ def _categorical(frame: pd.DataFrame, schema: Schema, grid: _Grid) -> Codes:
     out = np.full((grid.n_stays * grid.length, len(schema.categorical)), MISSING_CATEGORY, dtype=np.int64)
     for j, feature in enumerate(schema.categorical):
         codes = category_codes(frame[feature.name], feature.categories, f"feature '{feature.name}'")
-        _place(out[:, j], codes, codes != MISSING_CATEGORY, grid, feature)
+        observed = codes != MISSING_CATEGORY
+        if feature.static:
+            out[:, j] = _throughout(codes, observed, MISSING_CATEGORY, grid, feature)
+        else:
+            codes, observed = codes[grid.inside], observed[grid.inside]
+            out[grid.cell[observed], j] = codes[observed]  # the last one stays
     return out.reshape(grid.n_stays, grid.length, -1)
 
 
-def _place(column: Values, values: Values, known: Bools, grid: _Grid, feature: Feature) -> None:
-    """Put a feature's values, one per row, into the cells of its column: a static one's into all cells of its stay."""
-    if not feature.static:
-        column[grid.cell] = values[grid.inside]
-        return
-    per_stay = column.reshape(grid.n_stays, grid.length)
+def _throughout(values: Values, known: Bools, missing: float, grid: _Grid, feature: Feature) -> Values:
+    """A static feature's values, one per row, put into all cells of their stays."""
+    per_stay = np.full(grid.n_stays, missing, dtype=values.dtype)
     given, stay = values[known], grid.stay[known]
-    per_stay[stay] = given[:, None]
-    _check_constant(per_stay[stay, 0] != given, stay, f"static feature '{feature.name}'", feature.name)
+    per_stay[stay] = given
+    _check_constant(per_stay[stay] != given, stay, f"static feature '{feature.name}'", feature.name)
+    return np.repeat(per_stay, grid.length)
 
 
 def _label(frame: pd.DataFrame, label: Label, grid: _Grid, *, one_class: bool) -> Codes:
@@ -200,8 +239,7 @@ def _output_type(series: pd.Series, schema: Schema, grid: _Grid) -> pa.DataType:
     """The column's own type, or the next one that can hold what a synthetic table has in its place."""
     name, own = str(series.name), column_type(series)
     if name == schema.time:
-        last = grid.time_start + grid.time_step * (grid.length - 1)
-        return _wide_enough(own, last)
+        return time_type(own, grid.time_start + grid.time_step * np.arange(grid.length, dtype=np.float64))
     if name in (schema.stay_id, schema.patient_id):
         return _wide_enough(own if is_plain(own) and own != pa.bool_() else pa.string(), 2**31 - 1)
     if any(name == feature.name for feature in schema.numerical):
@@ -242,9 +280,12 @@ def _summary(stays: Stays, schema: Schema, grid: _Grid, clipped: dict[str, int])
     rates |= {feature.name: float(rate) for feature, rate in zip(schema.categorical, categorical, strict=True)}
     return TableSummary(
         n_stays=grid.n_stays,
-        n_rows=len(grid.stay),
+        n_rows=len(grid.stay) + grid.n_before,
         n_short_stays=int((last < grid.length - 1).sum()),
         n_cut_stays=int((last >= grid.length).sum()),
+        n_rows_before=grid.n_before,
+        n_rows_beyond=len(grid.stay) - len(grid.cell),
+        n_rows_merged=len(grid.cell) - int(np.count_nonzero(np.bincount(grid.cell))),
         clipped=clipped,
         missing_rate={feature.name: rates[feature.name] for feature in schema.features},
         label_counts={label.name: _counts(label, stays.labels[:, k]) for k, label in enumerate(schema.labels)},

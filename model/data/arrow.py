@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pyarrow as pa
 
@@ -19,6 +21,12 @@ def plain_type(arrow_type: pa.DataType) -> pa.DataType:
     if pa.types.is_decimal(arrow_type) or pa.types.is_null(arrow_type):
         return pa.float64()
     return arrow_type
+
+
+def arrow_type(text: str) -> pa.DataType:
+    """The type that `str` made `text` of: pyarrow's own `type_for_alias` knows no time zones."""
+    zoned = re.fullmatch(r"timestamp\[(\w+), tz=(.+)\]", text)
+    return pa.timestamp(zoned[1], tz=zoned[2]) if zoned else pa.type_for_alias(text)
 
 
 def is_plain(arrow_type: pa.DataType) -> bool:

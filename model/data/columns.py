@@ -19,7 +19,7 @@ MISSING_TEXT = frozenset({"", "nan", "na", "n/a", "null", "none"})
 LARGEST_EXACT = 2**53
 BOOL_TEXT = {"true": True, "1": True, "false": False, "0": False}
 UNKNOWN = -2
-ADVICE = "bin the rows to whole steps first, such as whole hours since admission"
+ADVICE = "bin the rows to whole steps first, such as whole hours since admission, or give a schema with `binning`"
 
 Codes = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]

@@ -9,10 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from model.data.arrow import to_pandas
+from model.data.arrow import arrow_type, to_pandas
 from model.data.columns import BOOL_TEXT
 from model.data.layout import TableLayout
 from model.data.stays import Stays
+from model.data.times import time_array
 from model.spec.schema import Schema
 
 SIGNIFICANT_DIGITS = 7  # of a 32-bit number; more would only print its rounding error
@@ -20,7 +21,7 @@ SIGNIFICANT_DIGITS = 7  # of a 32-bit number; more would only print its rounding
 
 def arrow_schema(layout: TableLayout) -> pa.Schema:
     """The Arrow schema of the tables that `to_table` makes with this layout."""
-    return pa.schema([(column.name, pa.type_for_alias(column.dtype)) for column in layout.columns])
+    return pa.schema([(column.name, arrow_type(column.dtype)) for column in layout.columns])
 
 
 def to_frame(stays: Stays, schema: Schema, layout: TableLayout, *, first_stay: int = 0) -> pd.DataFrame:
@@ -57,8 +58,7 @@ def _column(
     if name in (schema.stay_id, schema.patient_id):
         return pa.array(np.repeat(np.arange(first_stay, first_stay + n), length)).cast(dtype)
     if name == schema.time:
-        times = layout.time_start + layout.time_step * np.arange(length)
-        return pa.array(np.tile(times, n)).cast(dtype)
+        return time_array(layout.times(length), dtype).take(pa.array(np.tile(np.arange(length), n)))
     for j, feature in enumerate(schema.numerical):
         if feature.name == name:
             return _numbers(stays.numerical[:, :, j].ravel(), dtype)

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from model.data.columns import ADVICE, Clock, category_text, clock, is_date_like, is_number, keys, parse_numbers
+from model.data.columns import category_text, is_date_like, is_number, keys, parse_numbers
 from model.data.roles import find_keys, is_identifier, is_outcome, varies_in_time
+from model.data.step_inference import infer_steps
 from model.data.vitals import Range, find_range, find_vital
 from model.spec.errors import DataError
 from model.spec.schema import (
@@ -28,8 +29,6 @@ MAX_TEXT_CATEGORIES = 50
 MAX_INTEGER_CATEGORIES = 10
 ROWS_FOR_INTEGER_CATEGORIES = 200
 ROWS_FOR_TWO_VALUES = 20
-UNCUT_SHARE = 0.9
-LONGEST_INFERRED = 600  # steps; more are not meant, but come of times that are on no grid
 NUMBER_SHARE = 0.5
 PRESSURES = (("dbp", "map"), ("map", "sbp"))
 
@@ -52,13 +51,13 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
     Keys are found by name; known vitals get units and bounds; columns that are constant in every stay, never missing
     and have 2 to 12 values become labels, outcomes first, at most four; what else is constant in every stay becomes a
     static feature; further identifiers are left out. The sequence length is the smallest that leaves nine stays in ten
-    uncut. Raises DataError that names the column where a column makes no sense, and asks for a schema where the keys
-    cannot be found.
+    uncut; times that count no steps are binned. Raises DataError that names the column where a column makes no sense,
+    and asks for a schema where the keys cannot be found.
     """
     _check_names(frame)
     found = find_keys(frame)
     stay = keys(frame[found.stay_id], "stay id column")
-    times = clock(frame[found.time])
+    binning, sequence_length = infer_steps(frame[found.time], stay)
     columns = [
         _column(frame[name], stay)
         for name in frame.columns
@@ -73,10 +72,11 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
         stay_id=found.stay_id,
         time=found.time,
         patient_id=found.patient_id,
-        sequence_length=_sequence_length(stay, times, name=found.time),
+        sequence_length=sequence_length,
         features=tuple(features),
         labels=tuple(Label(name=name, categories=categories) for name, categories in labels.items()),
         rules=_rules(ranges),
+        binning=binning,
     )
 
 
@@ -194,19 +194,6 @@ def _is_small_code(column: _Column) -> bool:
     if len(column.distinct) <= 2:
         return set(column.distinct) <= {0, 1} or n_observed >= ROWS_FOR_TWO_VALUES
     return n_observed >= ROWS_FOR_INTEGER_CATEGORIES and pd.api.types.is_integer_dtype(column.series.dtype)
-
-
-def _sequence_length(stay: npt.NDArray[np.int64], times: Clock, *, name: str) -> int:
-    lengths = np.zeros(int(stay.max()) + 1, dtype=np.int64)
-    np.maximum.at(lengths, stay, times.steps + 1)
-    enough = int(np.quantile(lengths, UNCUT_SHARE, method="inverted_cdf"))
-    if enough > LONGEST_INFERRED:
-        raise DataError(
-            f"time column '{name}': a stay would have {enough} steps of {times.step}, too many to be meant; {ADVICE}, "
-            "or give a schema",
-            column=name,
-        )
-    return enough
 
 
 def _rules(ranges: dict[str, Range | None]) -> tuple[str, ...]:

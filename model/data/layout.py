@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from model.spec.base import Spec
@@ -15,26 +17,38 @@ class Column(Spec):
 
 
 class TableLayout(Spec):
-    """The schema's columns in the order of the source, and the clock: step `k` is at `time_start + k * time_step`."""
+    """The schema's columns in the order of the source, and the clock: step `k` is at `time_start + k * time_step`.
+
+    The clock counts in the unit of the time column where this holds numbers, else in seconds since 1970.
+    """
 
     columns: tuple[Column, ...]
     time_start: float
     time_step: float = Field(gt=0)
+
+    def times(self, length: int) -> npt.NDArray[np.float64]:
+        """(length,) the times of the first steps."""
+        times = self.time_start + self.time_step * np.arange(length, dtype=np.float64)
+        return times if self.time_step.is_integer() else np.round(times, 9)  # 0.35 hours, not 0.35000000000000003
 
 
 class TableSummary(Spec):
     """What the arrangement of a table found and did.
 
     `n_short_stays` end before the schema's sequence length and were filled with missing values, or with
-    `variable_length` left to end early; `n_cut_stays` go on beyond it and were cut. `clipped` counts values that were
-    moved onto a bound, per numerical feature. `missing_rate` is the share of missing cells among stays x steps, per
-    feature, filled steps included.
+    `variable_length` left to end early; `n_cut_stays` go on beyond it and were cut, by `n_rows_beyond` rows in all.
+    Where the schema has a binning, `n_rows_before` rows before its origin were dropped, and `n_rows_merged` went into
+    a step in which there was another row already. `clipped` counts values that were moved onto a bound, per numerical
+    feature. `missing_rate` is the share of missing cells among stays x steps, per feature, filled steps included.
     """
 
     n_stays: int
     n_rows: int
     n_short_stays: int
     n_cut_stays: int
+    n_rows_before: int
+    n_rows_beyond: int
+    n_rows_merged: int
     clipped: dict[str, int]
     missing_rate: dict[str, float]
     label_counts: dict[str, dict[str, int]]

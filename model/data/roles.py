@@ -7,8 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from model.data.columns import is_number, parse_numbers, whole_steps
+from model.data.columns import is_number, parse_numbers
+from model.data.times import holds_stamps
 from model.data.vitals import spellings, words
+from model.spec.binning import TimeUnit
 from model.spec.errors import DataError
 
 # The words of a name run together, in the order in which they are preferred.
@@ -22,6 +24,13 @@ TIME_NAMES = spellings(
     "charthour relativetime timehours hr offset observationoffset minute minutes timeoffset chartoffset t day days"
 )
 TIME_WORDS = spellings("hour hours time timestep step offset minute minutes charttime")
+STAMP_WORDS = spellings("timestamp datetime date ts at")  # times if they hold time stamps
+UNIT_WORDS: tuple[tuple[TimeUnit, tuple[str, ...]], ...] = (
+    ("s", spellings("second seconds sec secs")),
+    ("min", spellings("minute minutes min mins")),
+    ("h", spellings("hour hours hr hrs h")),
+    ("d", spellings("day days")),
+)
 OUTCOMES = spellings(
     "death died dead mort mortality expired expire deceased survived survival survivor readmission readmitted sepsis"
 )
@@ -73,13 +82,20 @@ def _find_time(frame: pd.DataFrame, stay_id: str) -> str:
     for name in [*certain, *weak]:
         if _counts_steps(frame, name, stay_id) and (name not in ambiguous or frame[name].min() in (0, 1)):
             return name
-    candidates = [*certain, *similar]
+    candidates = list(dict.fromkeys([*certain, *similar, *_named_like_stamps(frame)]))
     if not candidates:
         raise DataError(f"no column's name looks like that of a time{ADVICE}")
-    # Nothing will do: say what is wrong with the best one, or leave a repeated time to the arrangement to count.
-    best = next((name for name in candidates if is_number(frame[name])), candidates[0])
-    whole_steps(frame[best])
-    return best
+    # None counts steps: the one that repeats least within stays can best be binned.
+    numbers = [name for name in candidates if is_number(frame[name])]
+    stamps = [name for name in candidates if holds_stamps(frame[name])]
+    usable = list(dict.fromkeys([*filter(time_unit, numbers), *stamps, *numbers])) or candidates
+    return min(usable, key=lambda name: int(frame.duplicated([stay_id, name]).sum())) if len(usable) > 1 else usable[0]
+
+
+def _named_like_stamps(frame: pd.DataFrame) -> list[str]:
+    columns = [str(name) for name in frame.columns]
+    named = [n for n in columns if set(STAMP_WORDS) & set(words(n)) or "".join(words(n)).endswith(("time", "date"))]
+    return [name for name in named if holds_stamps(frame[name])]
 
 
 def _counts_steps(frame: pd.DataFrame, name: str, stay_id: str) -> bool:
@@ -90,6 +106,15 @@ def _counts_steps(frame: pd.DataFrame, name: str, stay_id: str) -> bool:
     if not (np.isfinite(values).all() and (values == np.round(values)).all()):
         return False
     return not frame.duplicated([stay_id, name]).any()
+
+
+def time_unit(name: str) -> TimeUnit | None:
+    """The unit that the name of a column of times says it is in; an offset is in minutes, as in eICU."""
+    own = words(name)
+    for unit, spelled in UNIT_WORDS:
+        if set(spelled) & set(own) or any(word in "".join(own) for word in spelled if len(word) > 3):
+            return unit
+    return "min" if "".join(own).endswith("offset") else None
 
 
 def is_outcome(name: str) -> bool:

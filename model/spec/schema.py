@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import AfterValidator, Field, model_validator
 
 from model.spec.base import Spec
+from model.spec.binning import Aggregate, Binning
 
 MAX_NAME_LENGTH = 128
 MAX_SEQUENCE_LENGTH = 2000
@@ -34,7 +35,8 @@ def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
 class NumericalFeature(Spec):
     """A measured quantity; values outside [min, max] are clipped on reading, and counted.
 
-    A `static` feature has one value in a stay; where a row lacks it, it is that of the other rows.
+    A `static` feature has one value in a stay; where a row lacks it, it is that of the other rows. `aggregate` says
+    what becomes of several values in one step of the schema's binning, if not what its own says.
     """
 
     type: Literal["numerical"] = "numerical"
@@ -43,6 +45,7 @@ class NumericalFeature(Spec):
     min: float | None = None
     max: float | None = None
     static: bool = Field(False, description="constant within a stay, such as the age on admission")
+    aggregate: Aggregate | None = None
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> NumericalFeature:
@@ -90,12 +93,13 @@ def parse_rule(text: str) -> Rule:
 
 
 class Schema(Spec):
-    """A table in long form: one row per stay and time step.
+    """A table in long form: one row per stay and time step, or rows at any time where there is a `binning`.
 
-    `time` counts whole steps; `sequence_length` is the number of steps of every stay after reading: longer stays are
-    cut, shorter ones filled with missing values. With `variable_length` they are left as they are: a stay ends with
-    its last row, and how long stays last is learned and generated too. With `patient_id`, all stays of a patient stay
-    on one side of the split between training and holdout.
+    `time` counts whole steps, or with a binning holds numbers or time stamps. `sequence_length` is the number of
+    steps of every stay after reading: longer stays are cut, shorter ones filled with missing values. With
+    `variable_length` they are left as they are: a stay ends with its last row, and how long stays last is learned and
+    generated too. With `patient_id`, all stays of a patient stay on one side of the split between training and
+    holdout.
     """
 
     stay_id: Name
@@ -106,10 +110,18 @@ class Schema(Spec):
     features: tuple[Feature, ...] = Field(min_length=1)
     labels: tuple[Label, ...] = ()
     rules: tuple[str, ...] = ()
+    binning: Binning | None = None
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Schema:
         _unique(self.columns)
+        return self
+
+    @model_validator(mode="after")
+    def _only_bins_are_aggregated(self) -> Schema:
+        named = [feature.name for feature in self.numerical if feature.aggregate is not None]
+        if named and self.binning is None:
+            raise ValueError(f"feature '{named[0]}': an aggregate without a binning")
         return self
 
     @model_validator(mode="after")

@@ -13,10 +13,12 @@ import pytest
 
 from model.data.arrange import arrange
 from model.data.stays import Stays, concatenate
+from model.spec.binning import Binning
 from model.spec.errors import DataError
 from tests.worker.tables import SCHEMA, made_up_stays
 from worker.cohort import read_cohort, write_cohort
 from worker.generate import Tally
+from worker.provenance import time_metadata
 
 
 def test_what_is_written_reads_back_as_it_was(tmp_path: Path) -> None:
@@ -50,6 +52,25 @@ def test_no_chunk_is_kept(tmp_path: Path) -> None:
     assert max(alive) <= 2
     assert tally.n_stays == 120
     assert tally.label_counts["death"] == {"0": 90, "1": 30}
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_a_cohort_with_time_stamps_reads_back(tmp_path: Path, zone: str | None) -> None:
+    """Every stay begins at an instant that is plainly made up, and the file says so."""
+    frame = made_up_stays(30)
+    stamps = pd.Timestamp("2150-03-04 05:06:07", tz=zone) + pd.to_timedelta(frame["hour"], unit="h")
+    schema = SCHEMA.model_copy(update={"binning": Binning(step="1h")})
+    arranged = arrange(frame.assign(hour=stamps), schema)
+    metadata = time_metadata(schema, arranged.layout)
+    path = tmp_path / "cohort.parquet"
+    list(write_cohort([arranged.stays], path, schema=schema, layout=arranged.layout, metadata=metadata))
+    back = pd.read_parquet(path)
+    assert back["hour"].dtype == stamps.dtype
+    assert (back.groupby("stay")["hour"].min() == pd.Timestamp("2000-01-01", tz=zone and "UTC")).all()
+    assert metadata == {"cdmt.time_origin": "2000-01-01T00:00:00, made up: where every stay begins"}
+    assert pq.read_schema(path).metadata[b"cdmt.time_origin"].startswith(b"2000-01-01T00:00:00")
+    np.testing.assert_allclose(read_cohort(path, schema, n_stays=30).numerical, arranged.stays.numerical, rtol=1e-6)
+    assert time_metadata(SCHEMA, arrange(frame, SCHEMA).layout) == {}
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 
 from model.data.arrange import arrange
 from model.data.inference import infer_schema
+from model.spec.binning import Binning
 from model.spec.errors import DataError
 from model.spec.schema import CategoricalFeature, Feature, NumericalFeature
 
@@ -254,10 +255,16 @@ def test_a_table_like_that_of_the_sepsis_challenge() -> None:
     assert arrange(frame, schema).summary.n_stays == N
 
 
-def test_times_that_are_on_no_grid_are_refused_with_advice() -> None:
+def test_times_that_are_on_no_grid_are_binned() -> None:
     """Offsets in minutes that differ by stay: on their common grid of one minute, a stay would have 1,400 steps."""
     generator = np.random.default_rng(0)
-    offsets = np.concatenate([np.sort(generator.choice(1400, 200, replace=False)) for _ in range(20)])
-    frame = pd.DataFrame({"stay_id": np.repeat(np.arange(20), 200), "offset": offsets, "heart_rate": 80.0})
-    with pytest.raises(DataError, match=r"time column 'offset': a stay would have 1\d{3} steps of 1, .* bin"):
-        infer_schema(frame)
+    offsets = np.concatenate([np.sort(generator.choice(1400, 20, replace=False)) for _ in range(20)])
+    frame = pd.DataFrame({"stay_id": np.repeat(np.arange(20), 20), "offset": offsets, "heart_rate": 80.0})
+    schema = infer_schema(frame)
+    assert schema.binning == Binning(step="1h", time_unit="min", origin="zero")
+    assert schema.sequence_length == 24
+    assert arrange(frame, schema).summary.n_rows == 400
+
+
+def test_whole_steps_need_no_binning() -> None:
+    assert infer_schema(table()).binning is None

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from model.data.roles import find_keys, is_identifier, is_outcome
+from model.data.roles import find_keys, is_identifier, is_outcome, time_unit
 from model.spec.errors import DataError
 
 
@@ -67,18 +67,56 @@ def test_a_timestamp_beside_a_step_is_passed_over() -> None:
     assert find_keys(frame).time == "iculos"
 
 
+STAMPS = pd.date_range("2020-01-01", periods=4, freq="h")
+
+
 @pytest.mark.parametrize(
-    ("times", "message"),
+    "name", ["charttime", "measurement time", "recorded_at", "datetime", "ObservationDate", "time"]
+)
+def test_time_stamps_are_found_by_name(name: str) -> None:
+    assert find_keys(table("stay_id", **{name: STAMPS})).time == name
+    assert find_keys(table("stay_id", **{name: STAMPS.astype(str)})).time == name
+
+
+@pytest.mark.parametrize("name", ["x_at", "update"])
+def test_names_of_stamps_are_no_times_where_they_hold_none(name: str) -> None:
+    with pytest.raises(DataError, match="no column's name looks like that of a time"):
+        find_keys(table("stay_id", **{name: [0.5, 1, 0.5, 1]}))
+
+
+@pytest.mark.parametrize(
+    ("columns", "time"),
     [
-        (pd.to_datetime(["2020-01-01"] * 4), "dates or times; bin the rows"),
-        (["08:00", "09:00", "08:00", "09:00"], "found text; bin the rows"),
-        ([0, 0.5, 0, 1], "not a whole number in 1 row"),
-        ([0, None, 0, 1], "missing in 1 row"),
+        ({"admission_time": [STAMPS[0]] * 4, "charttime": STAMPS}, "charttime"),
+        ({"day": [0, 0, 0, 0], "charttime": STAMPS}, "charttime"),
+        ({"charttime": STAMPS, "hours": [0.5, 1, 0.5, 1]}, "hours"),
+        ({"time": [0.5, 1, 0.5, 1], "charttime": STAMPS}, "charttime"),  # of the numbers, the unit would be unknown
+        ({"time": ["early", "late"] * 2, "charttime": STAMPS}, "charttime"),
     ],
 )
-def test_a_time_that_counts_no_steps_is_an_error(times: object, message: str) -> None:
-    with pytest.raises(DataError, match=f"time column 'charttime': .*{message}"):
-        find_keys(table("stay_id", charttime=times))
+def test_of_times_that_count_no_steps_the_best_to_bin_is_taken(columns: dict[str, object], time: str) -> None:
+    assert find_keys(table("stay_id", **columns)).time == time
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("minutes", "min"),
+        ("observationoffset", "min"),
+        ("offset_hours", "h"),
+        ("HoursInICU", "h"),
+        ("icu_hr", "h"),
+        ("time_sec", "s"),
+        ("secondsSinceAdmission", "s"),
+        ("day", "d"),
+        ("time", None),
+        ("t", None),
+        ("charttime", None),
+        ("%", None),
+    ],
+)
+def test_units_by_name(name: str, unit: str | None) -> None:
+    assert time_unit(name) == unit
 
 
 def test_without_keys_a_schema_is_asked_for() -> None:

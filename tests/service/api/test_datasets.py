@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 
 import httpx
+import numpy as np
+import pandas as pd
 import pytest
 
 from model.data.arrange import arrange
@@ -81,6 +83,67 @@ def test_out_of_bounds_short_and_long_stays_are_counted(client: httpx.Client) ->
     record = upload(client, parquet(frame), schema=SCHEMA.model_dump_json()).json()
     assert record["clipped"] == {"heart_rate": 1}
     assert (record["n_short_stays"], record["n_cut_stays"]) == (1, 39)
+
+
+def stamped(n_stays: int = 40) -> pd.DataFrame:
+    """The table with two rows an hour, at time stamps instead of hours; its stays begin on different days."""
+    frame = pd.concat([table(n_stays), table(n_stays).assign(heart_rate=lambda t: t["heart_rate"] + 1)])
+    minutes = frame.pop("hour").astype(int) * 60 + np.repeat([0, 30], len(frame) // 2)
+    days = pd.to_timedelta(frame["stay"] * 3, unit="D")
+    return frame.assign(charttime=pd.Timestamp("2150-03-04 05:06:07") + days + pd.to_timedelta(minutes, unit="min"))
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_time_stamps_are_binned_by_a_rule_that_is_inferred_and_may_be_changed(
+    client: httpx.Client, store: ArtifactStore, form: str
+) -> None:
+    content = parquet(stamped()) if form == "parquet" else stamped().to_csv(index=False).encode()
+    record = upload(client, content).json()
+    schema = record["schema"]
+    assert schema["binning"] == {"step": "1h", "time_unit": None, "aggregate": "mean", "origin": "first"}
+    assert (schema["time"], record["sequence_length"]) == ("charttime", 3)
+    assert record["columns"]["charttime"] == ("timestamp[us]" if form == "parquet" else "timestamp[ms]")
+    assert (record["n_rows"], record["n_rows_merged"], record["n_rows_before"], record["n_rows_beyond"]) == (
+        240,
+        120,
+        0,
+        0,
+    )
+    stored = read_table(store.dataset_dir(record["id"]) / TABLE)
+    arranged = arrange(stored, Schema.model_validate(schema))
+    assert {column.name: column.dtype for column in arranged.layout.columns} == record["columns"]
+    whole = table()
+    expected = whole["heart_rate"].to_numpy().reshape(40, 3) + 0.5
+    assert arranged.stays.numerical[:, :, 0].tolist() == expected.tolist()
+
+    schema["binning"] |= {"step": "30min", "aggregate": "last"}
+    changed = upload(client, content, schema=json.dumps(schema)).json()
+    assert (changed["n_rows_merged"], changed["n_rows_beyond"], changed["n_cut_stays"]) == (0, 120, 40)
+
+
+def test_minutes_are_binned_and_what_lies_before_is_counted(client: httpx.Client) -> None:
+    frame = table().rename(columns={"hour": "minutes"}).astype({"minutes": float})
+    frame["minutes"] = frame["minutes"] * 60 - 59.5
+    record = upload(client, parquet(frame)).json()
+    assert record["schema"]["binning"] == {"step": "1h", "time_unit": "min", "aggregate": "mean", "origin": "zero"}
+    assert (record["n_rows_before"], record["n_rows_merged"], record["sequence_length"]) == (40, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("binning", "pointer", "says"),
+    [
+        ({"step": "1 hour"}, "/schema/binning/step", "not a duration such as"),
+        ({"step": "1h", "time_unit": "hours"}, "/schema/binning/time_unit", "'h'"),
+        ({"step": "1h"}, None, "holds numbers; give their unit as binning.time_unit"),
+    ],
+)
+def test_a_binning_that_is_none(client: httpx.Client, binning: dict[str, str], pointer: str | None, says: str) -> None:
+    schema = SCHEMA.model_dump(mode="json") | {"binning": binning}
+    response = upload(client, parquet(table()), schema=json.dumps(schema))
+    assert response.status_code == 422
+    assert says in response.text
+    if pointer is not None:
+        assert response.json()["errors"][0]["pointer"] == pointer
 
 
 def test_the_schema_may_come_as_a_file(client: httpx.Client) -> None:

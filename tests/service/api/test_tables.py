@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from model.data.arrange import arrange
+from model.spec.binning import Binning
 from service.api.app import create_app
 from service.contracts.job_store import JobStore
 from service.contracts.records import SYNTHETIC
@@ -80,6 +82,27 @@ def test_metrics_are_a_list_or_names_and_commas(client: httpx.Client, dataset_id
 
 def text_ids(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(stay="synthetic-" + frame["stay"].astype(str))
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_a_table_is_binned_by_the_rule_of_its_dataset(client: httpx.Client, store: ArtifactStore, form: str) -> None:
+    """Time stamps every half hour, in hours of a mean; the synthetic ones may come as text, at other dates."""
+
+    def stamped(start: str) -> pd.DataFrame:
+        frame = table(10, length=4).rename(columns={"hour": "charttime"})
+        minutes = pd.to_timedelta(frame["charttime"].astype(int) * 30, unit="min")
+        return frame.assign(charttime=pd.Timestamp(start) + minutes)
+
+    schema = SCHEMA.model_copy(update={"time": "charttime", "sequence_length": 2, "binning": Binning(step="1h")})
+    data = {"schema": schema.model_dump_json()}
+    real = client.post("/datasets", files={"file": ("r.parquet", parquet(stamped("2150-05-06 07:08")))}, data=data)
+    other = stamped("2000-01-01")
+    content = parquet(other.astype({"charttime": str})) if form == "parquet" else other.to_csv(index=False).encode()
+    response = evaluate(client, content, dataset_id=real.json()["id"])
+    assert response.status_code == 202, response.text
+    found = kept(store, response.json()["id"])
+    means = arrange(found, schema).stays.numerical[:, :, 0]
+    assert means.tolist() == (table(10, length=4)["heart_rate"].to_numpy().reshape(10, 2, 2).mean(axis=2)).tolist()
 
 
 OTHER_PRODUCTS = {
