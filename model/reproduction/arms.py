@@ -8,6 +8,7 @@ from typing import Literal
 
 from model.generators import Cdmt, Generator
 from model.reproduction.plan import Plan
+from model.reproduction.windows import Window
 from model.spec.config import NetworkConfig, SamplerConfig, TrainingConfig
 
 Labels = Literal["uncond", "comb", "bal"]
@@ -21,13 +22,14 @@ PAPER_BATCH_CPU = 128
 
 @dataclass(frozen=True)
 class Arm:
-    """One row of a table. `augments`: also judged by what its stays add to real ones."""
+    """One row of a table, run on the stays of a `window`. `augments`: also judged by what it adds to real stays."""
 
     key: str
     title: str
     generator: Generator
     labels: Labels = "comb"
     augments: bool = False
+    window: Window = "given"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ DEFAULT = "ours-comb"
 def all_arms(plan: Plan, *, gpu: bool) -> dict[str, Arm]:
     """Every arm by its key; keys are parts of file names."""
     recipes = Recipes(plan, gpu)
-    arms = [*_main_arms(recipes), *_schedule_arms(recipes), *_ablation_arms(recipes)]
+    arms = [*_main_arms(recipes), *_schedule_arms(recipes), *_ablation_arms(recipes), *_long_arms(recipes)]
     return {arm.key: arm for arm in arms}
 
 
@@ -118,4 +120,14 @@ def _ablation_arms(recipes: Recipes) -> list[Arm]:
         trained("batch-512", "batch of 512", batch_size=512),
         built("hidden-128", "hidden 128", hidden_dim=128),
         built("layers-4", "4 layers", n_layers=4),
+    ]
+
+
+def _long_arms(recipes: Recipes) -> list[Arm]:
+    """Longer stays: is the label still effective?"""
+    ours = recipes.ours
+    return [
+        Arm("48-uncond", "48 steps: ours, uncond", ours, "uncond", window="48"),
+        Arm("48-comb", "48 steps: ours, CFG-comb", ours, "comb", window="48"),
+        Arm("48-bal", "48 steps: ours, CFG-bal", ours, "bal", window="48"),
     ]

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from model.reproduction.arms import DEFAULT
 from model.spec.errors import CDMTError
 
-Name = Literal["2", "3", "4", "5", "6", "7", "ablation"]
+Name = Literal["2", "3", "4", "5", "6", "7", "ablation", "long"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ ABLATION = (
     DEFAULT, "start-zero", "euler-50", "2m-10", "2m-50", "guidance-1", "guidance-2", "imputed", "fixed-comb",
     "dropout-0.1", "dropout-0.3", "rate-constant", "batch-512", "hidden-128", "layers-4",
 )  # fmt: skip
+LONG = ("48-uncond", "48-comb", "48-bal")
 
 AGAINST = (
     "C2ST is against the holdout; the other distances are against the training stays, and the rows of real stays have "
@@ -94,6 +95,9 @@ TABLES: tuple[Table, ...] = (
         "ablation", "Our defaults, and each switch changed alone", ABLATION,
         (*UTILITY, *DETECTION, *FIDELITY, *DETAILS, *COST), AGAINST,
         ("tstr", "c2st_lstm", "total_variation", "transition_distance", "mmd"),
+    ),
+    Table(
+        "long", "Longer stays: is the label still effective?", LONG, (*UTILITY, *DETECTION, *FIDELITY, *COST), AGAINST,
     ),
 )  # fmt: skip
 NAMES: tuple[Name, ...] = get_args(Name)

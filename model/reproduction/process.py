@@ -6,7 +6,6 @@ import ctypes
 import os
 import signal
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -58,7 +57,7 @@ class Teller:
             self._connection.send(percent)
 
 
-def work(kind: Kind, job: Job, table: Path, connection: Connection, parent: int) -> None:
+def work(kind: Kind, job: Job, connection: Connection, parent: int) -> None:
     """Do it, and leave the result as a file; a failure is told as text, in the words of our own errors or as a place.
 
     When the parent dies, this process is asked to end, too.
@@ -70,7 +69,7 @@ def work(kind: Kind, job: Job, table: Path, connection: Connection, parent: int)
     torch.set_num_threads(1)
     do = train_job if kind == "train" else run_job
     try:
-        do(job, read_source(table), progress=Teller(connection, kind), cancelled=cancelled)
+        do(job, read_source(job.table), progress=Teller(connection, kind), cancelled=cancelled)
     except Cancelled:
         connection.send("interrupted")
     except CDMTError as error:

@@ -12,11 +12,12 @@ from model.reproduction.definitions import Table
 from model.reproduction.machine import this_machine
 from model.reproduction.output import Provenance, ResultsFile, write_results
 from model.reproduction.plan import Plan
-from model.reproduction.records import RunRecord, read_run
+from model.reproduction.records import RunRecord, read_run, write_record
 from model.reproduction.runs import Job
 from model.reproduction.schedule import Notice, perform
-from model.reproduction.source import Source, read_source
+from model.reproduction.source import file_sha256, read_source
 from model.reproduction.tables import Results
+from model.reproduction.windows import window_table
 from model.training import Progress
 
 
@@ -49,8 +50,8 @@ def reproduce(
     source = read_source(places.data)
     device = compute.torch_device().type
     arms = all_arms(plan, gpu=device == "cuda")
-    jobs = jobs_of(tables, arms, plan=plan, compute=compute, work=places.work)
-    perform(jobs, places.data, source.sha256, processes=processes, progress=progress, notice=notice)
+    jobs = jobs_of(tables, arms, places, plan=plan, compute=compute)
+    perform(runnable(jobs), processes=processes, progress=progress, notice=notice)
     provenance = Provenance(
         command=command,
         data=places.data.name,
@@ -63,20 +64,37 @@ def reproduce(
         machine=this_machine(),
         seconds=time.monotonic() - start,
     )
-    return write_results(places.out, tables, results_of(jobs, arms, source, seeds=plan.seeds), provenance)
+    return write_results(places.out, tables, results_of(jobs, arms, seeds=plan.seeds), provenance)
 
 
-def jobs_of(tables: tuple[Table, ...], arms: dict[str, Arm], *, plan: Plan, compute: Compute, work: Path) -> list[Job]:
+def jobs_of(
+    tables: tuple[Table, ...], arms: dict[str, Arm], places: Places, *, plan: Plan, compute: Compute
+) -> list[Job]:
     """Every arm of the tables with every seed; a whole seed of all arms before the next."""
     wanted = dict.fromkeys(key for table in tables for key in table.arms)
-    return [Job(arms[key], seed, plan, compute, work) for seed in range(plan.seeds) for key in wanted]
+    windows = dict.fromkeys(arms[key].window for key in wanted)
+    paths = {window: window_table(window, places.data) for window in windows}
+    digests = {window: file_sha256(path) if path.exists() else "" for window, path in paths.items()}
+    return [
+        Job(arm, seed, plan, compute, places.work, paths[arm.window], digests[arm.window])
+        for seed in range(plan.seeds)
+        for arm in (arms[key] for key in wanted)
+    ]
 
 
-def results_of(jobs: list[Job], arms: dict[str, Arm], source: Source, *, seeds: int) -> Results:
+def runnable(jobs: list[Job]) -> list[Job]:
+    """The jobs whose table is there; the others leave records that say that it is lacking."""
+    for job in jobs:
+        if not job.sha256:
+            write_record(job.path, job.record(reason=f"there is no table {job.table.name} beside the given one"))
+    return [job for job in jobs if job.sha256]
+
+
+def results_of(jobs: list[Job], arms: dict[str, Arm], *, seeds: int) -> Results:
     """The records of these jobs, and of no others that may lie beside them."""
     records: dict[str, list[RunRecord]] = {}
     for job in jobs:
-        record = read_run(job.path(source.sha256))
+        record = read_run(job.path)
         if record is not None:
             records.setdefault(job.arm.key, []).append(record)
     return Results(arms, records, seeds)

@@ -41,36 +41,41 @@ MORE = 2
 
 @dataclass(frozen=True)
 class Job:
-    """One arm with one seed, and all that its figures depend on but the data."""
+    """One arm with one seed, on the `table` with the digest `sha256`, and all else that its figures depend on."""
 
     arm: Arm
     seed: int
     plan: Plan
     compute: Compute
     work: Path
+    table: Path
+    sha256: str
 
     @property
     def device(self) -> str:
         """`cpu` or `cuda`: batch size and learning rate may depend on it."""
         return self.compute.torch_device().type
 
-    def training_folder(self, data_sha256: str) -> Path:
+    @property
+    def training_folder(self) -> Path:
         """Where the training is kept that this run draws from, shared with every arm that learns the same."""
-        key = training_fingerprint(self.arm, self.seed, data_sha256=data_sha256, device=self.device)
+        key = training_fingerprint(self.arm, self.seed, data_sha256=self.sha256, device=self.device)
         return training_path(self.work, key)
 
-    def fingerprint(self, data_sha256: str) -> str:
+    @property
+    def fingerprint(self) -> str:
         """Names the run's figures."""
-        return run_fingerprint(self.arm, self.seed, plan=self.plan, data_sha256=data_sha256, device=self.device)
+        return run_fingerprint(self.arm, self.seed, plan=self.plan, data_sha256=self.sha256, device=self.device)
 
-    def path(self, data_sha256: str) -> Path:
+    @property
+    def path(self) -> Path:
         """Where the run is kept."""
-        return run_path(self.work, self.arm, self.seed, self.fingerprint(data_sha256))
+        return run_path(self.work, self.arm, self.seed, self.fingerprint)
 
-    def record(self, data_sha256: str, *, reason: str | None = None) -> RunRecord:
+    def record(self, *, reason: str | None = None) -> RunRecord:
         """A record of this run without figures: failed for a `reason`."""
         return RunRecord(
-            fingerprint=self.fingerprint(data_sha256),
+            fingerprint=self.fingerprint,
             arm=self.arm.key,
             seed=self.seed,
             quick=self.plan.quick,
@@ -84,7 +89,7 @@ def train_job(job: Job, source: Source, *, progress: Progress, cancelled: Cancel
 
     The seconds are those of all sessions; of one that was killed, those since its last start are lost.
     """
-    folder = job.training_folder(source.sha256)
+    folder = job.training_folder
     folder.mkdir(parents=True, exist_ok=True)
     before, start = read_training(folder), time.monotonic()
     finished = False
@@ -114,10 +119,10 @@ def run_job(job: Job, source: Source, *, progress: Progress, cancelled: CancelCh
     start = time.monotonic()
     labels = asked_labels(job.arm, source, n_stays=n_drawn, seed=job.seed)
     synthetic = trained.sample(labels, seed=job.seed, progress=progress, cancelled=cancelled)
-    times = _times(job, source, drawn=time.monotonic() - start, n_stays=n_drawn)
+    times = _times(job, drawn=time.monotonic() - start, n_stays=n_drawn)
     figures = _judged(synthetic, job, source, n_stays=n_stays, progress=progress, cancelled=cancelled)
-    done = job.record(source.sha256).model_copy(update={"figures": figures | times, "n_stays": n_stays})
-    write_record(job.path(source.sha256), done)
+    done = job.record().model_copy(update={"figures": figures | times, "n_stays": n_stays})
+    write_record(job.path, done)
     return done
 
 
@@ -146,8 +151,8 @@ def _judged(
     )
 
 
-def _times(job: Job, source: Source, *, drawn: float, n_stays: int) -> Figures:
-    seconds = read_training(job.training_folder(source.sha256)).seconds
+def _times(job: Job, *, drawn: float, n_stays: int) -> Figures:
+    seconds = read_training(job.training_folder).seconds
     return {
         "training_seconds": Measured(value=seconds),
         "seconds_per_1000": Measured(value=1_000 * drawn / n_stays),

@@ -48,8 +48,6 @@ class Child:
 class Schedule:
     """What is to be done, what is being done, and how much is done."""
 
-    table: Path
-    data_sha256: str
     waiting: list[Task]
     total: int
     blocked: dict[Path, list[Task]] = field(default_factory=dict)
@@ -62,14 +60,12 @@ class Schedule:
         return 100 * self.done + sum(child.percent for child in self.children.values())
 
 
-def perform(
-    jobs: Sequence[Job], table: Path, data_sha256: str, *, processes: int, progress: Progress, notice: Notice
-) -> None:
+def perform(jobs: Sequence[Job], *, processes: int, progress: Progress, notice: Notice) -> None:
     """Do all jobs that have no good record yet, in processes of one thread each. One that fails leaves a record of it.
 
     When this process is interrupted, the others are asked to end, keep what they have reached, and it is raised again.
     """
-    schedule = plan_tasks(jobs, table, data_sha256)
+    schedule = plan_tasks(jobs)
     try:
         while schedule.waiting or schedule.children:
             while schedule.waiting and len(schedule.children) < processes:
@@ -80,33 +76,33 @@ def perform(
         _end(schedule)
 
 
-def plan_tasks(jobs: Sequence[Job], table: Path, data_sha256: str) -> Schedule:
+def plan_tasks(jobs: Sequence[Job]) -> Schedule:
     """Trainings that are not finished, each once and in the jobs' order; runs wait for theirs, or come at once."""
-    todo = [job for job in jobs if not is_done(job, data_sha256)]
+    todo = [job for job in jobs if not is_done(job)]
     ready: list[Task] = []
     trainings: dict[Path, Task] = {}
     blocked: dict[Path, list[Task]] = {}
     for job in todo:
-        folder = job.training_folder(data_sha256)
+        folder = job.training_folder
         if read_training(folder).finished:
             ready.append(Task("run", job))
         else:
             trainings.setdefault(folder, Task("train", job))
             blocked.setdefault(folder, []).append(Task("run", job))
     tasks = [*ready, *trainings.values()]
-    return Schedule(table, data_sha256, tasks, total=len(todo) + len(trainings), blocked=blocked)
+    return Schedule(tasks, total=len(todo) + len(trainings), blocked=blocked)
 
 
-def is_done(job: Job, data_sha256: str) -> bool:
+def is_done(job: Job) -> bool:
     """Whether the run has figures; one that failed is tried again."""
-    record = read_run(job.path(data_sha256))
+    record = read_run(job.path)
     return record is not None and record.status == "ok"
 
 
 def _start(schedule: Schedule, task: Task) -> None:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(task.kind, task.job, schedule.table, theirs, os.getpid()), daemon=True)
+    process = context.Process(target=work, args=(task.kind, task.job, theirs, os.getpid()), daemon=True)
     process.start()
     theirs.close()  # so that its end is seen when the process ends, however it does
     schedule.children[ours] = Child(task, process)
@@ -134,8 +130,8 @@ def _finish(schedule: Schedule, child: Child, notice: Notice) -> None:
     child.process.join()
     schedule.done += 1
     reason = child.reason or _death(child.process.exitcode)
-    task, sha256 = child.task, schedule.data_sha256
-    dependants = schedule.blocked.pop(task.job.training_folder(sha256), []) if task.kind == "train" else []
+    task = child.task
+    dependants = schedule.blocked.pop(task.job.training_folder, []) if task.kind == "train" else []
     notice(f"{task.title}: {reason or 'done'}")
     if reason is None:
         schedule.waiting[:0] = dependants  # their figures are of use before the next training is
@@ -143,7 +139,7 @@ def _finish(schedule: Schedule, child: Child, notice: Notice) -> None:
     schedule.done += len(dependants)
     what = "its training failed: " if task.kind == "train" else ""
     for one in dependants or [task]:
-        write_record(one.job.path(sha256), one.job.record(sha256, reason=f"{what}{reason}"))
+        write_record(one.job.path, one.job.record(reason=f"{what}{reason}"))
 
 
 def _death(exitcode: int | None) -> str | None:

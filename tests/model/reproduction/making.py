@@ -17,6 +17,7 @@ from model.data.stays import Stays
 from model.reproduction.arms import Arm
 from model.reproduction.plan import Plan
 from model.reproduction.runs import Job
+from model.reproduction.source import file_sha256
 from model.spec.errors import SamplingError
 from model.training import CancelCheck, Progress
 
@@ -68,5 +69,5 @@ class Repeater:
         return self.stays.take(np.array(rows, dtype=np.int64))
 
 
-def job(arm: Arm, work: Path, *, seed: int = 0, plan: Plan = PLAN) -> Job:
-    return Job(arm, seed, plan, CPU, work)
+def job(arm: Arm, table: Path, work: Path, *, seed: int = 0, plan: Plan = PLAN) -> Job:
+    return Job(arm, seed, plan, CPU, work, table, file_sha256(table))

@@ -35,18 +35,18 @@ def test_labels_are_asked_for_as_the_arm_says(source: Source) -> None:
     assert comb.shape == bal.shape == uncond.shape == (80, 1)
 
 
-def test_a_run_leaves_its_figures_in_one_file(source: Source, tmp_path: Path) -> None:
-    one = job(REPEATING, tmp_path)
+def test_a_run_leaves_its_figures_in_one_file(source: Source, table: Path, tmp_path: Path) -> None:
+    one = job(REPEATING, table, tmp_path)
     record = run_job(one, source, progress=no_progress, cancelled=never)
-    assert record == read_run(one.path(source.sha256))
+    assert record == read_run(one.path)
     assert (record.arm, record.seed, record.quick, record.n_stays) == ("repeating", 0, True, 100)
     assert record.figures["label_rate"].value == 0.5
     assert {"tstr", "c2st_lstm", "mmd", "training_seconds", "seconds_per_1000"} <= set(record.figures)
     assert [path.suffix for path in (tmp_path / "runs").iterdir()] == [".json"]
 
 
-def test_what_changes_the_figures_changes_the_file(source: Source, tmp_path: Path) -> None:
-    one = job(REPEATING, tmp_path)
+def test_what_changes_the_figures_changes_the_file(source: Source, table: Path, tmp_path: Path) -> None:
+    one = job(REPEATING, table, tmp_path)
     others: list[Job] = [
         replace(one, seed=1),
         replace(one, plan=PLAN.model_copy(update={"n_stays": 101})),
@@ -54,14 +54,16 @@ def test_what_changes_the_figures_changes_the_file(source: Source, tmp_path: Pat
         replace(one, arm=replace(REPEATING, labels="comb")),
         replace(one, arm=replace(REPEATING, generator=Repeating(does="fails"))),
     ]
-    paths = {other.path(source.sha256) for other in [one, *others]} | {one.path("0" * 64)}
+    paths = {other.path for other in [one, *others]} | {replace(one, sha256="0" * 64).path}
     assert len(paths) == 7
-    assert replace(one, arm=replace(REPEATING, title="other words")).path(source.sha256) == one.path(source.sha256)
+    assert replace(one, arm=replace(REPEATING, title="other words")).path == one.path
 
 
-def test_a_training_that_was_interrupted_goes_on_and_its_seconds_add_up(source: Source, tmp_path: Path) -> None:
-    one = job(Arm("tiny", "tiny", TINY), tmp_path)
-    folder = one.training_folder(source.sha256)
+def test_a_training_that_was_interrupted_goes_on_and_its_seconds_add_up(
+    source: Source, table: Path, tmp_path: Path
+) -> None:
+    one = job(Arm("tiny", "tiny", TINY), table, tmp_path)
+    folder = one.training_folder
     steps: list[int] = []
 
     def interrupted() -> bool:
@@ -85,19 +87,19 @@ def test_a_training_that_was_interrupted_goes_on_and_its_seconds_add_up(source: 
     assert (len(steps), read_training(folder)) == (40, done)
 
 
-def test_arms_that_learn_the_same_share_a_folder(source: Source, tmp_path: Path) -> None:
+def test_arms_that_learn_the_same_share_a_folder(source: Source, table: Path, tmp_path: Path) -> None:
     drawn_otherwise = replace(TINY, sampler=SamplerConfig(n_steps=3))
     trained_otherwise = replace(TINY, training=TrainingConfig(max_steps=41, batch_size=32))
     a, b, c = (
-        job(Arm(key, key, generator), tmp_path).training_folder(source.sha256)
+        job(Arm(key, key, generator), table, tmp_path).training_folder
         for key, generator in {"a": TINY, "b": drawn_otherwise, "c": trained_otherwise}.items()
     )
     assert a == b != c
-    assert job(Arm("a", "a", TINY), tmp_path, seed=1).training_folder(source.sha256) != a
+    assert job(Arm("a", "a", TINY), table, tmp_path, seed=1).training_folder != a
 
 
-def test_the_file_of_a_run_that_was_cut_off_is_no_run(source: Source, tmp_path: Path) -> None:
-    path = job(REPEATING, tmp_path).path(source.sha256)
+def test_the_file_of_a_run_that_was_cut_off_is_no_run(source: Source, table: Path, tmp_path: Path) -> None:
+    path = job(REPEATING, table, tmp_path).path
     path.parent.mkdir()
     path.write_text('{"fingerprint": "a", "arm": "rep')
     assert read_run(path) is None

@@ -43,11 +43,11 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
-def wait_for(path: Path, *, seconds: float = 120.0) -> None:
+def wait_for(folder: Path, pattern: str, *, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
-    while not list(path.parent.glob(path.name)) and time.monotonic() < deadline:
+    while not list(folder.glob(pattern)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert list(path.parent.glob(path.name)), path
+    assert list(folder.glob(pattern)), pattern
 
 
 @pytest.mark.slow
@@ -57,9 +57,9 @@ def test_a_reproduction_that_was_killed_goes_on_and_one_that_is_done_is_not_done
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     command = [sys.executable, "-m", "service.cli", *COMMAND, "--minutes", "0.05"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
-        wait_for(folder / "work" / "trainings" / "*")
+        wait_for(folder, "work/trainings/*")
         process.kill()
-    wait_for(folder / "work" / "trainings" / "*" / "training.json")  # its child was told, and kept what it had
+    wait_for(folder, "work/trainings/*/training.json")  # its child was told, and kept what it had
 
     assert run(monkeypatch, *COMMAND, "--minutes", "0.05") == 0
     written = json.loads((folder / "results" / "results.json").read_text())
