@@ -56,12 +56,15 @@ MIXTURES = (
 
 PAPER = ("paper-uncond", "paper-comb", "paper-bal")
 OURS = ("ours-uncond", DEFAULT, "ours-bal")
-MAIN = (*PAPER, *OURS)
+TIMEDIFF = ("timediff-gru", "timediff-trans")
+MASK = ("mask-uncond", "mask-comb", "mask-bal")
+MAIN = (*TIMEDIFF, *PAPER, *OURS)
 ABLATION = (
-    DEFAULT, "start-zero", "euler-50", "2m-10", "2m-50", "guidance-1", "guidance-2", "imputed", "fixed-comb",
-    "dropout-0.1", "dropout-0.3", "rate-constant", "batch-512", "hidden-128", "layers-4",
+    DEFAULT, "start-zero", "euler-50", "2m-10", "2m-50", "churn-0.5", "churn-1", "guidance-1", "guidance-2",
+    "guidance-numbers", "guidance-rare", "imputed", "quantile", "loss-observed", "fixed-comb",
+    "rho-free", "dropout-0.1", "dropout-0.3", "rate-constant", "batch-512", "hidden-128", "layers-4",
 )  # fmt: skip
-LONG = ("48-uncond", "48-comb", "48-bal")
+LONG = ("48-uncond", "48-comb", "48-bal", "272-uncond", "272-comb", "272-bal")
 
 AGAINST = (
     "C2ST is against the holdout; the other distances are against the training stays, and the rows of real stays have "
@@ -81,7 +84,10 @@ TABLES: tuple[Table, ...] = (
         "4", "Detection: can a classifier tell synthetic from real stays (C2ST)?", MAIN, DETECTION,
         f"AUC; 0.5 is guessing. {AGAINST}", ("c2st_mlp", "c2st_lstm"),
     ),
-    Table("5", "Gaussian diffusion of embeddings against masking", OURS, (*UTILITY, *FIDELITY, *DETECTION), AGAINST),
+    Table(
+        "5", "Gaussian diffusion of embeddings against masking", (*MASK, *PAPER, *OURS),
+        (*UTILITY, *FIDELITY, *DETECTION), AGAINST,
+    ),
     Table(
         "6", "Learnable against fixed noise schedule",
         (DEFAULT, "fixed-comb", "paper-uncond", "paper-fixed-uncond"), (*UTILITY, *FIDELITY, *DETECTION), AGAINST,

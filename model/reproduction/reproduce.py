@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from model.reproduction.runs import Job
 from model.reproduction.schedule import Notice, perform
 from model.reproduction.source import file_sha256, read_source
 from model.reproduction.tables import Results
-from model.reproduction.windows import window_table
+from model.reproduction.windows import make_simulated, window_table
 from model.training import Progress
 
 
@@ -49,7 +50,9 @@ def reproduce(
     start = time.monotonic()
     source = read_source(places.data)
     device = compute.torch_device().type
-    arms = all_arms(plan, gpu=device == "cuda")
+    arms = all_arms(plan, gpu=device == "cuda", label=source.schema.labels[0])
+    if any(arms[key].window == "272" for table in tables for key in table.arms):
+        _provide_simulated(places, progress)
     jobs = jobs_of(tables, arms, places, plan=plan, compute=compute)
     perform(runnable(jobs), processes=processes, progress=progress, notice=notice)
     provenance = Provenance(
@@ -67,13 +70,20 @@ def reproduce(
     return write_results(places.out, tables, results_of(jobs, arms, seeds=plan.seeds), provenance)
 
 
+def _provide_simulated(places: Places, progress: Progress) -> None:
+    """Make the table of 272 steps, once; without DuckDB there is none, and its arms say so."""
+    table = window_table("272", places.data, places.work)
+    if not table.exists() and importlib.util.find_spec("duckdb") is not None:
+        make_simulated(table, progress=progress)
+
+
 def jobs_of(
     tables: tuple[Table, ...], arms: dict[str, Arm], places: Places, *, plan: Plan, compute: Compute
 ) -> list[Job]:
     """Every arm of the tables with every seed; a whole seed of all arms before the next."""
     wanted = dict.fromkeys(key for table in tables for key in table.arms)
     windows = dict.fromkeys(arms[key].window for key in wanted)
-    paths = {window: window_table(window, places.data) for window in windows}
+    paths = {window: window_table(window, places.data, places.work) for window in windows}
     digests = {window: file_sha256(path) if path.exists() else "" for window, path in paths.items()}
     return [
         Job(arm, seed, plan, compute, places.work, paths[arm.window], digests[arm.window])
@@ -86,7 +96,7 @@ def runnable(jobs: list[Job]) -> list[Job]:
     """The jobs whose table is there; the others leave records that say that it is lacking."""
     for job in jobs:
         if not job.sha256:
-            write_record(job.path, job.record(reason=f"there is no table {job.table.name} beside the given one"))
+            write_record(job.path, job.record(reason=f"there is no table {job.table.name}"))
     return [job for job in jobs if job.sha256]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from model.data.rules import COMPARE
 from model.reproduction.arms import DEFAULT
 from model.reproduction.tables import Results
 from model.spec.base import Spec
@@ -14,18 +15,22 @@ Met = Literal["met", "not met", "not measured"]
 
 @dataclass(frozen=True)
 class Target:
-    """A bound on the mean over seeds of a figure: of its value, of `value - real`, or of the size of that."""
+    """A bound on the mean over seeds of a figure: of its value, of `value - real`, or of the size of that.
+
+    Where there is a `rival`, its mean stands in for the real stays'.
+    """
 
     text: str
     figure: str
-    relation: Literal["<=", ">=", ">"]
+    relation: Literal["<=", ">=", "<", ">"]
     bound: float
     of: Literal["value", "difference", "distance"] = "value"
     arm: str = DEFAULT
+    rival: str | None = None
 
 
 class Judged(Spec):
-    """A target, the mean that it is about, and whether it is met."""
+    """A target, the mean (or difference of means) that it is about, and whether it is met."""
 
     text: str
     arm: str
@@ -53,30 +58,41 @@ TARGETS = (
 )  # fmt: skip
 
 
+BETTER: tuple[tuple[str, str, Literal["<", ">"]], ...] = (
+    ("TSTR", "tstr", ">"), ("C2ST LR", "c2st_logistic", "<"), ("C2ST MLP", "c2st_mlp", "<"),
+    ("C2ST LSTM", "c2st_lstm", "<"), ("Corr MAE", "correlation_mae", "<"), ("ACF MSE", "acf_mse", "<"),
+    ("TVD", "total_variation", "<"), ("transition distance", "transition_distance", "<"), ("MMD", "mmd", "<"),
+)  # fmt: skip
+"""Figures that shall be better than TimeDiff's in the same reproduction."""
+RIVALS = tuple(
+    Target(f"{name} better than TimeDiff's (GRU)", figure, relation, 0.0, "difference", rival="timediff-gru")
+    for name, figure, relation in BETTER
+)
+
+
 def judged(results: Results) -> tuple[Judged, ...]:
     """Every target, met or not."""
-    return tuple(_judge(target, results) for target in TARGETS)
+    return tuple(_judge(target, results) for target in (*TARGETS, *RIVALS))
 
 
 def _judge(target: Target, results: Results) -> Judged:
     value, real = (results.cell(target.arm, target.figure, side=side) for side in ("value", "real"))
-    found = _subject(target, value.mean, real.mean)
+    other = real if target.rival is None else results.cell(target.rival, target.figure)
+    found = _subject(target, value.mean, other.mean)
     met: Met = "not measured" if found is None else "met" if _holds(target, found) else "not met"
     return Judged(text=target.text, arm=target.arm, value=found, seeds=value.n, status=met)
 
 
-def _subject(target: Target, value: float | None, real: float | None) -> float | None:
+def _subject(target: Target, value: float | None, other: float | None) -> float | None:
     if target.of == "value" or value is None:
         return value
-    if real is None:
+    if other is None:
         return None
-    return value - real if target.of == "difference" else abs(value - real)
+    return value - other if target.of == "difference" else abs(value - other)
 
 
 def _holds(target: Target, value: float) -> bool:
-    if target.relation == "<=":
-        return value <= target.bound
-    return value >= target.bound if target.relation == ">=" else value > target.bound
+    return bool(COMPARE[target.relation](value, target.bound))
 
 
 def targets_markdown(targets: tuple[Judged, ...]) -> str:

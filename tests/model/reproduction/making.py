@@ -19,8 +19,10 @@ from model.reproduction.plan import Plan
 from model.reproduction.runs import Job
 from model.reproduction.source import file_sha256
 from model.spec.errors import SamplingError
+from model.spec.schema import Label
 from model.training import CancelCheck, Progress
 
+LABEL = Label(name="in_hospital_death", categories=("0", "1"))
 CPU = Compute(device="cpu", precision="float32")
 PLAN = Plan(quick=True, seeds=1, n_stays=100)
 

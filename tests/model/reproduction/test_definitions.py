@@ -4,18 +4,19 @@ from model.reproduction.arms import DEFAULT, all_arms
 from model.reproduction.definitions import NAMES, PAPER_TABLES, TABLES, parse_names, tables_named
 from model.reproduction.plan import Plan, make_plan
 from model.spec.errors import CDMTError
+from tests.model.reproduction.making import LABEL
 
 
 @pytest.mark.parametrize("gpu", [False, True])
 def test_every_arm_of_a_table_is_defined(gpu: bool) -> None:
-    arms = all_arms(Plan(), gpu=gpu)
+    arms = all_arms(Plan(), gpu=gpu, label=LABEL)
     assert {key for table in TABLES for key in table.arms} <= set(arms)
     assert all(arm.key == key for key, arm in arms.items())
     assert tuple(table.name for table in TABLES) == NAMES
 
 
 def test_arms_that_only_draw_otherwise_share_a_training() -> None:
-    arms = all_arms(Plan(), gpu=False)
+    arms = all_arms(Plan(), gpu=False, label=LABEL)
     keys = {key: arms[key].generator.training_key for key in (DEFAULT, "ours-bal", "2m-50", "hidden-128", "paper-comb")}
     assert keys[DEFAULT] == keys["ours-bal"] == keys["2m-50"]
     assert len(set(keys.values())) == 3
@@ -23,13 +24,13 @@ def test_arms_that_only_draw_otherwise_share_a_training() -> None:
 
 def test_the_plan_limits_every_training() -> None:
     quick = make_plan(quick=True, seeds=None, minutes=None, steps=7, n_stays=None)
-    for arm in all_arms(quick, gpu=False).values():
+    for arm in all_arms(quick, gpu=False, label=LABEL).values():
         assert "max_minutes=4.0" in arm.generator.training_key
         assert "max_steps=7," in arm.generator.training_key
 
 
 def test_the_papers_settings() -> None:
-    paper = all_arms(Plan(), gpu=True)["paper-comb"].generator.training_key
+    paper = all_arms(Plan(), gpu=True, label=LABEL)["paper-comb"].generator.training_key
     assert "batch_size=4096, learning_rate=0.001, learning_rate_schedule='constant'" in paper
     assert "max_steps=48000" in paper
 

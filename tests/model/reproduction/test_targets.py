@@ -5,8 +5,9 @@ from model.reproduction.plan import Plan
 from model.reproduction.records import Measured, RunRecord
 from model.reproduction.tables import Results
 from model.reproduction.targets import judged, targets_markdown
+from tests.model.reproduction.making import LABEL
 
-ARMS = all_arms(Plan(), gpu=False)
+ARMS = all_arms(Plan(), gpu=False, label=LABEL)
 
 
 def results(arm: str, **figures: tuple[float, float | None]) -> Results:
@@ -34,6 +35,15 @@ def test_a_target_is_met_by_the_figure_that_it_names(
 ) -> None:
     found = {one.text: one for one in judged(results(arm, **{figure: (value, real)}))}
     assert found[text].status == status
+
+
+def test_a_rival_is_beaten_by_its_own_figures() -> None:
+    ours, theirs = (results(arm, tstr=(value, None)) for arm, value in ((DEFAULT, 0.75), ("timediff-gru", 0.72)))
+    both = Results(ARMS, {**ours.records, **theirs.records}, seeds=1)
+    found = {one.text: one for one in judged(both)}
+    assert found["TSTR better than TimeDiff's (GRU)"].status == "met"
+    assert found["TSTR better than TimeDiff's (GRU)"].value == pytest.approx(0.03)
+    assert found["MMD better than TimeDiff's (GRU)"].status == "not measured"
 
 
 def test_what_was_not_measured_is_said_so() -> None:
