@@ -62,6 +62,8 @@ def finish(
     checkpoint = None if workdir is None else workdir / CHECKPOINT
     if checkpoint is not None and checkpoint.exists():
         run.restore(checkpoint)
+        if run.finished:
+            return run.result()  # several processes may read a finished training at once: none writes
     saved_at = time.monotonic()
     while not run.finished:
         try:

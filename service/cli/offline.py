@@ -55,7 +55,7 @@ def train(
     The folder holds the weights (safetensors), a description, and the report. A training that was interrupted goes on
     from its last checkpoint when the same command is given again.
     """
-    _require_worker()
+    require_worker()
     from service.cli import work
 
     asked = {"max_minutes": minutes, "max_steps": steps}
@@ -111,7 +111,7 @@ def generate(
     threads: Threads = None,
 ) -> None:
     """Generate synthetic stays with the label ratios you ask for, from a trained model."""
-    _require_worker()
+    require_worker()
     from service.cli import work
 
     if out.suffix.lower() == ".csv":
@@ -175,7 +175,7 @@ def evaluate(
     of the real ones. The privacy tests can tell a copy of patients that the maker learned from only if these are in
     the real table and the holdout is not of them; their thresholds are settings (CDMT_PRIVACY_...).
     """
-    _require_worker()
+    require_worker()
     from service.cli import work
 
     scores = work.evaluate(
@@ -196,7 +196,7 @@ def evaluate(
         raise typer.Exit(HELD)
 
 
-def _require_worker() -> None:
+def require_worker() -> None:
     """The gateway's installation has neither torch nor the worker."""
     for name in ("torch", "worker"):
         if importlib.util.find_spec(name) is None:
