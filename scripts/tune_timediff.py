@@ -1,6 +1,6 @@
 """What the weight of TimeDiff's categorical loss does: short trainings with each of several weights, one row each.
 
-    OMP_NUM_THREADS=1 python scripts/tune_timediff.py TABLE.parquet [--weights 0.1 1 10] [--steps 500] [--draw 256]
+    OMP_NUM_THREADS=1 python scripts/tune_timediff.py TABLE.parquet [--weights 0.1 1 10] [--steps 500] [--hidden-dim 92]
 
 TABLE has one row per stay and step; its schema is inferred. Both terms of the loss are those of the averaged weights on
 holdout stays; with `--draw`, so many stays are drawn and compared with the training stays, as holdout stays are.
@@ -59,12 +59,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--weights", type=float, nargs="+", default=[0.01, 0.1, 1.0, 10.0, 200.0])
     parser.add_argument("--steps", type=int, default=500, help="of training")
     parser.add_argument("--draw", type=int, default=0, help="stays")
+    parser.add_argument("--hidden-dim", type=int, default=92)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
 
 def _row(weight: float, train: Stays, holdout: Stays, codec: Codec, arguments: argparse.Namespace) -> str:
-    generator = TimeDiff(training=TrainingConfig(max_steps=arguments.steps), categorical_weight=weight)
+    generator = TimeDiff(
+        training=TrainingConfig(max_steps=arguments.steps),
+        hidden_dim=arguments.hidden_dim,
+        categorical_weight=weight,
+    )
     start = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         trained = generator.train(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -56,4 +57,4 @@ def decoded(codec: Codec, values: Tensor, codes: Tensor, *, asked: Labels, missi
     if not values.isfinite().all():
         raise SamplingError("the sampler produced values that are not finite")
     drawn = codec.decode(values.cpu().numpy(), codes.cpu().numpy(), missing=missing)
-    return Stays(drawn.numerical, drawn.categorical, np.where(asked == UNCONDITIONED, drawn.labels, asked))
+    return replace(drawn, labels=np.where(asked == UNCONDITIONED, drawn.labels, asked))

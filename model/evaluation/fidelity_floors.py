@@ -8,7 +8,7 @@ from functools import partial
 from model.evaluation.aggregates import aggregate_real
 from model.evaluation.features import Gaps, exact_gaps, with_gaps
 from model.evaluation.fidelity_tables import TABLE_METRICS, dtw_figure, mmd_figure
-from model.evaluation.fidelity_values import VALUE_METRICS, FidelityTask, Known, value_of
+from model.evaluation.fidelity_values import FidelityTask, Known, value_metrics, value_of
 from model.evaluation.lengths import Lengths, length_shares
 from model.evaluation.portrait import Portrait
 from model.evaluation.space import Figure, Table, Tick
@@ -42,9 +42,10 @@ def holdout_tasks(
         units=portrait.deviations,
         subject=aggregate_real(holdout.table),
         training=aggregate_real(train.table),
-        lengths=None if portrait.length is None else Lengths(length_shares(holdout.stays), length_shares(train.stays)),
+        lengths=Lengths(length_shares(holdout.stays), length_shares(train.stays)),
     )
-    tasks = [FidelityTask(name, partial(_value, name, known)) for name in VALUE_METRICS]
+    names = value_metrics(variable_length=portrait.length is not None)
+    tasks = [FidelityTask(name, partial(_value, name, known)) for name in names]
     tables = holdout.table, train.table
     return [*tasks, *(FidelityTask(name, partial(_of_tables, name, *tables, options)) for name in TABLE_METRICS)]
 

@@ -16,10 +16,10 @@ from model.evaluation.features import Gaps, compared_features, exact_gaps, with_
 from model.evaluation.fidelity_tables import TABLE_METRICS, dtw_figure, mmd_figure
 from model.evaluation.fidelity_values import (
     ABOUT_GAPS,
-    VALUE_METRICS,
     FidelityTask,
     Known,
     distances_of_tails,
+    value_metrics,
     value_of,
 )
 from model.evaluation.lengths import Lengths, length_shares, told_lengths
@@ -47,7 +47,8 @@ def fidelity_tasks(sides: Comparison, codec: Codec) -> list[FidelityTask]:
     disjoint groups of the stays scatter (batch means); none below 200 stays.
     """
     shared = _Shared(sides, codec)
-    tasks = [FidelityTask(name, partial(_value, name, shared)) for name in VALUE_METRICS]
+    names = value_metrics(variable_length=codec.schema.variable_length)
+    tasks = [FidelityTask(name, partial(_value, name, shared)) for name in names]
     return [*tasks, *(FidelityTask(name, partial(_of_tables, name, sides)) for name in TABLE_METRICS)]
 
 
@@ -108,11 +109,9 @@ class _Shared:
 
     def _lengths(self, side: Literal["synthetic", "holdout"], view: View | None) -> Lengths | None:
         """Exact where both tables are at hand, else in the bins that are told."""
-        sides, train = self.sides, self.sides.train_view
-        if not self.codec.schema.variable_length:
-            return None
+        train = self.sides.train_view
         if train is None or view is None:
-            return told_lengths(sides.length, side)
+            return told_lengths(self.sides.length, side)
         return Lengths(length_shares(view.stays), length_shares(train.stays))
 
     @cached_property
@@ -158,7 +157,7 @@ def _check(name: MetricName, sides: Comparison) -> None:
     """Raise NotAvailable where the real stays, or what is known of them, cannot be compared with the synthetic."""
     if sides.imputed and name in ABOUT_GAPS:
         raise NotAvailable(NOTHING_MISSING)
-    if sides.imputed and sides.train_view is None and name not in AGGREGATE_METRICS:
+    if sides.imputed and sides.train_view is None and name not in (*AGGREGATE_METRICS, "stay_length"):
         raise NotAvailable(NOT_ALIKE)
     if sides.training is None and name != "rules":
         raise NotAvailable(NO_DATASET)

@@ -29,9 +29,13 @@ VALUE_METRICS: tuple[MetricName, ...] = (
     "rules",
     "missing_rate_mae",
     "missing_runs",
-    "stay_length",
     *AGGREGATE_METRICS,
 )
+
+
+def value_metrics(*, variable_length: bool) -> list[MetricName]:
+    """VALUE_METRICS, and the length of stay where stays may end early."""
+    return [*VALUE_METRICS, "stay_length"] if variable_length else list(VALUE_METRICS)
 
 
 class FidelityTask(NamedTuple):

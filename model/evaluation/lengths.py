@@ -35,10 +35,10 @@ def length_shares(stays: Stays) -> Floats:
 def stay_length(lengths: Lengths | None) -> float:
     """Largest difference of the shares of stays that have ended by a step (Kolmogorov-Smirnov): 1 = disjoint.
 
-    Raises NotAvailable where lengths are not known, and where no stay ends before the last step.
+    Raises NotAvailable where they are not known, and where no stay ends before the last step.
     """
     if lengths is None:
-        raise NotAvailable("all stays are of one length by their schema, or the real ones' lengths are not known")
+        raise NotAvailable("the real stays' lengths are not known, or too few to be told")
     if not (lengths.subject[:-1].any() or lengths.training[:-1].any()):
         raise NotAvailable("all stays are of full length")
     return marginal_ks(lengths.subject, lengths.training)

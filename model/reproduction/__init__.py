@@ -1,1 +1,1 @@
-"""The paper's experiments on data anyone may have: arms, their runs, and what is written of them."""
+"""The paper's tables again, on a table of real stays: arms, their runs, and what is written of them."""

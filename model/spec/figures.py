@@ -25,7 +25,8 @@ class Distribution(Spec):
     `quantiles` (numerical features) maps "0.1", "5", "25", "50", "75", "95", "99.9" to values in the feature's unit;
     null where one rests on too few stays. Missing rates of real stays are told as 0 or 1 where fewer than 11 stays
     are between; `missing_rate` and `n_values` follow from `missing_by_step` as it is told. `missing_runs` are shares
-    of the gaps by their length, in the classes of RUN_LENGTHS; empty where nothing is missing.
+    of the gaps by their length, in the classes of RUN_LENGTHS; empty where nothing is missing. After the end of a stay
+    nothing is missing: rates are those among the stays that last until then.
     """
 
     n_values: int = Field(ge=0)

@@ -56,6 +56,7 @@ def test_a_whole_report(ward: Callable[..., Stays], ward_codec: Codec, reference
     assert missing == {
         "rules": "the schema names no rules",
         "augmentation": "only in a full report",
+        "stay_length": "it does not apply to a table of this schema",
     }
     keys = [score.key for score in report.scores]
     assert len(keys) == len(set(keys))
@@ -260,7 +261,7 @@ def test_odd_tables_have_a_report_in_which_nothing_failed(kind: str) -> None:
         "constant": {"wasserstein", "tails"},
         "one class": {"tstr", "trtr", "trts"},
     }
-    assert missing.keys() == expected.get(kind, set()) | no_gaps | {"rules", "augmentation"}
+    assert missing.keys() == expected.get(kind, set()) | no_gaps | {"rules", "augmentation", "stay_length"}
     assert len(report.features) == len(schema.features)
 
 
