@@ -9,6 +9,7 @@ from model.baselines.mask_diffusion import MaskDiffusion
 from model.baselines.timediff import TimeDiff
 from model.generators import Cdmt, Generator
 from model.reproduction.plan import Plan
+from model.reproduction.unmasked import Unmasked
 from model.reproduction.windows import Window
 from model.spec.config import GuidanceScale, NetworkConfig, SamplerConfig, TrainingConfig
 from model.spec.presets import GENERATION, TRAINING
@@ -135,6 +136,7 @@ def _ablation_arms(recipes: Recipes) -> list[Arm]:
         drawn("guidance-2", "guidance 2", guidance_scale=2.0),
         drawn("guidance-numbers", "guidance 1.5 of numbers alone", guidance_scale=GuidanceScale(categorical=1.0)),
         drawn("guidance-rare", "guidance 2 for the last category of the label", guidance_scale=rare),
+        Arm("unmasked", "values under a missing mark kept", Unmasked(ours)),
         Arm("imputed", "missing values filled in", replace(ours, missing="imputed")),
         trained("quantile", "quantile scaling", scaling="quantile"),
         trained("loss-observed", "no loss at filled values", numerical_loss="observed"),

@@ -15,6 +15,7 @@ from model.evaluation.scores import all_scores
 from model.evaluation.sections import fidelity_measures, privacy_measures
 from model.reproduction.records import Measured
 from model.reproduction.source import Source, balanced
+from model.reproduction.unmasked import with_all_values
 from model.reproduction.usefulness import Figures, usefulness
 from model.spec.base import Spec
 from model.spec.errors import Cancelled
@@ -60,17 +61,21 @@ def measure(
     *,
     panel: Panel,
     more: Stays | None = None,
+    complete: Stays | None = None,
     progress: Progress,
     cancelled: CancelCheck,
 ) -> Figures:
     """Every figure of the panel; one that cannot be had says why. `more` stays serve augmentation alone.
 
-    Raises Cancelled.
+    `complete` are the same synthetic stays with a value everywhere, where those are to be judged, too. Raises
+    Cancelled.
     """
     codec = real.source.codec
     names = (*FIDELITY, *PRIVACY) if panel.privacy else FIDELITY
     options = EvaluationOptions(seed=panel.seed, metrics=names)
     sides = compared(codec, real.train, real.holdout, synthetic, reference=None, options=options)
+    if complete is not None:
+        sides = with_all_values(sides, complete)
     privacy = privacy_measures(codec, real.train, real.holdout, synthetic, sides).measures if panel.privacy else []
     whole = [one for one in privacy if not (one.label or one.category or one.feature)]
     others = [*fidelity_measures(sides), *whole]
@@ -85,7 +90,9 @@ def measure(
         progress("learning from stays", round(100 * fraction), 100)
 
     extra = (synthetic if more is None else more) if panel.augmentation else None
-    figures |= usefulness(synthetic, real.source, more=extra, imputed=sides.imputed, seed=panel.seed, tick=tick)
+    figures |= usefulness(
+        sides.synthetic_table, real.source, more=extra, imputed=sides.imputed, seed=panel.seed, tick=tick
+    )
     return figures | _plain_figures(synthetic, real, codec)
 
 

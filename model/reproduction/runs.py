@@ -27,6 +27,7 @@ from model.reproduction.records import (
     write_record,
 )
 from model.reproduction.source import Source
+from model.reproduction.unmasked import TrainedUnmasked
 from model.reproduction.usefulness import Figures
 from model.spec.ratios import LabelRatios
 from model.strata import label_joint, plan_labels
@@ -120,7 +121,10 @@ def run_job(job: Job, source: Source, *, progress: Progress, cancelled: CancelCh
     labels = asked_labels(job.arm, source, n_stays=n_drawn, seed=job.seed)
     synthetic = trained.sample(labels, seed=job.seed, progress=progress, cancelled=cancelled)
     times = _times(job, drawn=time.monotonic() - start, n_stays=n_drawn)
-    figures = _judged(synthetic, job, source, n_stays=n_stays, progress=progress, cancelled=cancelled)
+    complete = None
+    if isinstance(trained, TrainedUnmasked):
+        complete = trained.all_values(labels, seed=job.seed, progress=progress, cancelled=cancelled)
+    figures = _judged(synthetic, job, source, complete, n_stays=n_stays, progress=progress, cancelled=cancelled)
     done = job.record().model_copy(update={"figures": figures | times, "n_stays": n_stays})
     write_record(job.path, done)
     return done
@@ -136,7 +140,14 @@ def asked_labels(arm: Arm, source: Source, *, n_stays: int, seed: int) -> npt.ND
 
 
 def _judged(
-    drawn: Stays, job: Job, source: Source, *, n_stays: int, progress: Progress, cancelled: CancelCheck
+    drawn: Stays,
+    job: Job,
+    source: Source,
+    complete: Stays | None,
+    *,
+    n_stays: int,
+    progress: Progress,
+    cancelled: CancelCheck,
 ) -> Figures:
     """The figures of the first `n_stays`; the others are for the mixtures that want more."""
     seed = SEED_STRIDE * job.seed
@@ -146,6 +157,7 @@ def _judged(
         reference(source, equal_labels=job.arm.labels == "bal", seed=seed),
         panel=panel,
         more=drawn,
+        complete=complete,
         progress=progress,
         cancelled=cancelled,
     )

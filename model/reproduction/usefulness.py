@@ -26,7 +26,7 @@ class _Tables:
 
 
 def usefulness(
-    synthetic: Stays, source: Source, *, more: Stays | None, imputed: bool, seed: int, tick: Tick
+    synthetic: Table, source: Source, *, more: Stays | None, imputed: bool, seed: int, tick: Tick
 ) -> Figures:
     """The AUCs of a BiLSTM that learned from as many real stays as there are synthetic ones, and from these.
 
@@ -36,7 +36,7 @@ def usefulness(
     codec, label = source.codec, source.schema.labels[0]
     without = frozenset(c.name for c in codec.categorical_channels if c.kind == "mark") if imputed else frozenset()
     real, aside = (view(side, codec, without=without, fill=imputed).table for side in (source.train, source.holdout))
-    tables = _Tables(real, aside, view(synthetic, codec, without=without).table)
+    tables = _Tables(real, aside, synthetic)
     task = Task(0, len(label.categories), "bilstm", min(len(synthetic), len(real)), seed)
     figures = _attempted(("tstr", "trtr", "trts", "tstr_share"), lambda: _aucs(tables, task, tick=part_of(tick, 0, 2)))
     if more is None:
