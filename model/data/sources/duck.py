@@ -39,9 +39,9 @@ class Duck:
         """Run a statement; DataError says what is wrong with the file that it `reads`."""
         self._execute(sql, reads=reads)
 
-    def scan(self, sql: str, *, reads: str, doing: str) -> None:
+    def scan(self, sql: str, *, reads: str) -> None:
         """Run a statement that takes long, and tell how much of it is done."""
-        with self._told(doing):
+        with self._told(f"reading {reads}"):
             self.run(sql, reads=reads)
 
     def numbers(self, sql: str) -> tuple[int, ...]:

@@ -43,11 +43,11 @@ def bin_readings(
     reads: str,
     options: ImportOptions,
 ) -> None:
-    """Make `means` of a `query` for (stay_id, step, what `reading` needs); identical rows must be left to it."""
+    """Make `means` of a `query` for (stay_id, step, what `reading` needs), a row per reading or per moment."""
     columns = ", ".join(mean_columns(signals, reading, bounded=options.bounded))
     some = f"coalesce({', '.join(vitals(signals))}) IS NOT NULL"
     means = f"SELECT stay_id, step, {columns} FROM ({query}) GROUP BY stay_id, step"
-    duck.scan(f"CREATE TEMP TABLE means AS SELECT * FROM ({means}) WHERE {some}", reads=reads, doing=f"reading {reads}")
+    duck.scan(f"CREATE TEMP TABLE means AS SELECT * FROM ({means}) WHERE {some}", reads=reads)
 
 
 def write_table(

@@ -54,7 +54,7 @@ def test_progress_is_told_from_none_to_all(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(duck, "POLL_SECONDS", 0.01)
     told: list[tuple[str, int, int]] = []
     with open_duck(SMALL, beside=tmp_path, progress=lambda *step: told.append(step)) as opened:
-        opened.scan("SELECT sum(sqrt(i)) FROM range(20000000) t(i)", reads="a.csv", doing="reading a.csv")
+        opened.scan("SELECT sum(sqrt(i)) FROM range(20000000) t(i)", reads="a.csv")
     assert told[0] == ("reading a.csv", 0, 100)
     assert told[-1] == ("reading a.csv", 100, 100)
     done = [value for _, value, _ in told]
