@@ -51,6 +51,7 @@ def wait_for(folder: Path, pattern: str, *, seconds: float = 120.0) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_reproduction_that_was_killed_goes_on_and_one_that_is_done_is_not_done_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
