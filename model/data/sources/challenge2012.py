@@ -55,7 +55,7 @@ def import_challenge2012(
         names = ", ".join(records.name for records in sets)
         readings = _readings([path for records in sets for path in records.records], options)
         bin_readings(duck, readings, SIGNALS["challenge2012"], _reading, reads=names, options=options)
-        return write_table(duck, out, SIGNALS["challenge2012"], patients=False, options=options)
+        return write_table(duck, out, SIGNALS["challenge2012"], patients=False, options=options, progress=progress)
 
 
 def _find_sets(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from model.data.sources.options import Resources
 from model.data.sources.raw_files import RawFile
@@ -20,6 +21,7 @@ Progress = Callable[[str, int, int], None]
 POLL_SECONDS = 1.0
 WHOLE = 100
 TRUNCATED = re.compile(r"end of gzip|gzip|compress|inflate", re.IGNORECASE)
+NO_ROOM = re.compile(r"no space left", re.IGNORECASE)
 NOT_UTF8 = re.compile(r"invalid unicode", re.IGNORECASE)
 LINE = re.compile(r"CSV Error on Line: (\d+)")
 COLUMN = re.compile(r'converting column "([^"\n]*)"')
@@ -35,25 +37,35 @@ class Duck:
 
     def run(self, sql: str, *, reads: str = "its files") -> None:
         """Run a statement; DataError says what is wrong with the file that it `reads`."""
-        try:
-            self._connection.execute(sql)
-        except duckdb.Error as error:
-            raise DataError(explain(error, reads)) from None
+        self._execute(sql, reads=reads)
 
-    def scan(self, sql: str, *, reads: str, doing: str) -> None:
+    def scan(self, sql: str, *, reads: str) -> None:
         """Run a statement that takes long, and tell how much of it is done."""
-        with self._told(doing):
+        with self._told(f"reading {reads}"):
             self.run(sql, reads=reads)
 
     def numbers(self, sql: str) -> tuple[int, ...]:
         """The first row of a query's answer, which must be whole numbers."""
-        row = self._connection.execute(sql).fetchone()
+        row = self._execute(sql).fetchone()
         assert row is not None
         return tuple(int(value) for value in row)
 
+    def pairs(self, sql: str) -> list[tuple[int, int]]:
+        """The answer to a query for pairs of whole numbers."""
+        return [(int(a), int(b)) for a, b in self._execute(sql).fetchall()]
+
     def counts(self, sql: str) -> dict[str, int]:
         """The answer to a query for names and numbers."""
-        return {str(name): int(count) for name, count in self._connection.execute(sql).fetchall()}
+        return {str(name): int(count) for name, count in self._execute(sql).fetchall()}
+
+    def table(self, sql: str) -> pa.Table:
+        """The whole answer to a query."""
+        with _explained("the means"):
+            return self._connection.sql(sql).to_arrow_table()
+
+    def _execute(self, sql: str, *, reads: str = "its files") -> duckdb.DuckDBPyConnection:
+        with _explained(reads):
+            return self._connection.execute(sql)
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:
@@ -72,6 +84,19 @@ class Duck:
             done.set()
             teller.join()
         self._progress(what, WHOLE, WHOLE)
+
+
+@contextmanager
+def _explained(reads: str) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise DataError(explain(error, reads)) from None
+    except RuntimeError as error:
+        # A signal's handler raised KeyboardInterrupt in the midst of the query, and DuckDB makes this of it.
+        if "interrupted" in str(error).lower():
+            raise KeyboardInterrupt from None
+        raise
 
 
 @contextmanager
@@ -127,6 +152,8 @@ def explain(error: duckdb.Error, reads: str) -> str:
     text = str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
         return f"reading {reads} needs more memory, or more room for temporary files, than it was given"
+    if NO_ROOM.search(text):
+        return f"reading {reads}: no room is left on the disk for temporary files"
     line, column, file = LINE.search(text), COLUMN.search(text), FILE.search(text)
     if file is not None:
         reads = Path(file[1]).name

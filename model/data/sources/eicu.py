@@ -52,7 +52,7 @@ def import_eicu(
         _read_cohort(duck, patient, min_age=min_age)
         readings = _readings(vitals, options)
         bin_readings(duck, readings, SIGNALS["eicu"], _reading, reads=vitals.name, options=options)
-        return write_table(duck, out, SIGNALS["eicu"], patients=True, options=options)
+        return write_table(duck, out, SIGNALS["eicu"], patients=True, options=options, progress=progress)
 
 
 def _read_cohort(duck: Duck, patient: RawFile, *, min_age: int) -> None:

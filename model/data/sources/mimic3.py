@@ -63,7 +63,7 @@ def import_mimic3(
         events = files["CHARTEVENTS"]
         readings = _readings(events, options)
         bin_readings(duck, readings, SIGNALS["mimic3"], _reading, reads=events.name, options=options)
-        return write_table(duck, out, SIGNALS["mimic3"], patients=True, options=options)
+        return write_table(duck, out, SIGNALS["mimic3"], patients=True, options=options, progress=progress)
 
 
 def _find(folder: Path, name: str) -> Path:

@@ -105,7 +105,7 @@ def mean_columns(signals: tuple[Signal, ...], reading: Callable[[Signal], str], 
         own = [signal for signal in signals if signal.vital == vital]
         ranks = sorted({signal.rank for signal in own})
         means = [_mean([s for s in own if s.rank == rank], reading, bounded=bounded) for rank in ranks]
-        columns.append(f"coalesce({', '.join(means)}) AS {vital}")
+        columns.append(f"CAST(coalesce({', '.join(means)}) AS FLOAT) AS {vital}")
     return columns
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -52,12 +54,19 @@ def test_progress_is_told_from_none_to_all(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(duck, "POLL_SECONDS", 0.01)
     told: list[tuple[str, int, int]] = []
     with open_duck(SMALL, beside=tmp_path, progress=lambda *step: told.append(step)) as opened:
-        opened.scan("SELECT sum(sqrt(i)) FROM range(20000000) t(i)", reads="a.csv", doing="reading a.csv")
+        opened.scan("SELECT sum(sqrt(i)) FROM range(20000000) t(i)", reads="a.csv")
     assert told[0] == ("reading a.csv", 0, 100)
     assert told[-1] == ("reading a.csv", 100, 100)
     done = [value for _, value, _ in told]
     assert done == sorted(done)
     assert len(done) > 2
+
+
+def test_a_signal_ends_a_query_as_it_ends_any_other_work(tmp_path: Path) -> None:
+    with open_duck(SMALL, beside=tmp_path, progress=silent) as opened:
+        threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            opened.run("SELECT sum(sqrt(a.i * b.i)) FROM range(1000000) a(i), range(1000000) b(i)")
 
 
 def test_temporary_files_are_put_where_they_are_wanted_and_removed(tmp_path: Path) -> None:
