@@ -25,7 +25,7 @@ def test_arms_that_only_draw_otherwise_share_a_training() -> None:
 def test_the_plan_limits_every_training() -> None:
     quick = make_plan(quick=True, seeds=None, minutes=None, steps=7, n_stays=None)
     for arm in all_arms(quick, gpu=False, label=LABEL).values():
-        assert "max_minutes=3.0" in arm.generator.training_key
+        assert "max_minutes=2.5" in arm.generator.training_key
         assert "max_steps=7," in arm.generator.training_key
 
 
