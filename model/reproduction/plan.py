@@ -7,7 +7,7 @@ from pydantic import Field
 from model.spec.base import Spec
 
 SEEDS = 5  # as the paper
-QUICK_MINUTES, QUICK_STAYS = 2.5, 1_000
+QUICK_MINUTES, QUICK_STAYS = 2.5, 600
 
 
 class Plan(Spec):
