@@ -13,7 +13,8 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
-from model.data.codec import SHARED_BY, Codec, CodecState
+from model.data.codec import Codec
+from model.data.codec_state import SHARED_BY, CodecState
 from model.data.layout import TableLayout
 from model.diffusion.denoiser import Denoiser
 from model.files import write_bytes, write_tensors

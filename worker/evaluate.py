@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue
 
-from model.data.codec import SHARED_BY, Codec
+from model.data.codec import Codec
+from model.data.codec_state import SHARED_BY
 from model.data.split import Split, split
 from model.data.stays import Stays
 from model.spec.errors import DataError, TrainingError

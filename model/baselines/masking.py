@@ -23,7 +23,7 @@ from model.diffusion.denoiser import (
 )
 from model.diffusion.embedding import CategoryEmbedding
 from model.diffusion.guidance import one_hot_labels
-from model.diffusion.loss import Loss, low_discrepancy_times
+from model.diffusion.loss import Loss, low_discrepancy_times, weighted_mean
 from model.diffusion.precision import MixedPrecision
 from model.diffusion.precond import c_in, c_out, c_skip
 from model.diffusion.schedule import PowerMeanSchedule
@@ -38,7 +38,7 @@ class MaskDenoiser(MixedPrecision):
     """Values at noise level sigma and partly hidden categories -> clean values and logits; the network is our own."""
 
     def __init__(
-        self, dimensions: Dimensions, config: NetworkConfig, *, learnable_schedule: bool, generator: torch.Generator
+        self, dimensions: Dimensions, config: NetworkConfig, training: TrainingConfig, *, generator: torch.Generator
     ) -> None:
         super().__init__()
         self.dimensions = dimensions
@@ -50,7 +50,8 @@ class MaskDenoiser(MixedPrecision):
             sigma_min=SIGMA_MIN,
             sigma_max=SIGMA_MAX_NUMERICAL,
             rho=RHO_NUMERICAL,
-            learnable=learnable_schedule,
+            learnable=training.noise_schedule == "learnable",
+            rho_range=training.rho_range,
         )
 
     def start_at_marginals(self, log_marginals: Tensor) -> None:
@@ -94,22 +95,22 @@ class MaskDenoising:
 
     def build(self, dimensions: Dimensions, log_marginals: Tensor, *, generator: torch.Generator) -> MaskDenoiser:
         """See `Objective`."""
-        learnable = self.training.noise_schedule == "learnable"
-        denoiser = MaskDenoiser(dimensions, self.network, learnable_schedule=learnable, generator=generator)
+        denoiser = MaskDenoiser(dimensions, self.network, self.training, generator=generator)
         denoiser.start_at_marginals(log_marginals)
         return denoiser
 
     def loss(self, module: MaskDenoiser, batch: Batch, *, generator: torch.Generator) -> Tensor:
         """See `Objective`."""
-        device, (numerical, codes, labels) = batch.codes.device, batch[:3]
+        device, (numerical, codes, labels, observed) = batch.codes.device, batch
         t = low_discrepancy_times(len(codes), generator).clamp(min=T_MIN).to(device)
         noise = torch.randn(numerical.shape, generator=generator).to(device)
         uniform = torch.rand(codes.shape, generator=generator).to(device)
         sigma, codes_t = module.schedule(t), masked(codes, t, uniform)
         label = one_hot_labels(labels, module.dimensions.label_sizes)
         denoised = module(numerical + sigma * noise, sigma, codes_t, t, label)
-        error = ((denoised.numerical - numerical) / c_out(sigma)).square().sum() / max(numerical.numel(), 1)
-        return Loss(error, mask_loss(denoised.logits, codes, codes_t, t)).total
+        error = ((denoised.numerical - numerical) / c_out(sigma)).square()
+        weight = observed.float() if self.training.numerical_loss == "observed" else None
+        return Loss(weighted_mean(error, weight), mask_loss(denoised.logits, codes, codes_t, t)).total
 
     def parameter_groups(self, module: MaskDenoiser) -> list[ParameterGroup]:
         """See `Objective`."""

@@ -3,77 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from model.data.channels import IN_STAY, MEASURED, Channel, channels_of
+from model.data.codec_state import CodecState, fit_state
 from model.data.imputation import impute, impute_codes
-from model.data.scaling import Knots, fit_knots, from_scores, to_scores
+from model.data.scaling import from_scores, to_scores
 from model.data.stays import MISSING_CATEGORY, Stays
-from model.spec.base import Spec
 from model.spec.config import Missing, Scaling
-from model.spec.schema import CategoricalFeature, NumericalFeature, Schema
-
-MARK_CATEGORIES = ("missing", "measured")
-MEASURED = 1
-IN_STAY_CATEGORIES = ("ended", "in the stay")
-IN_STAY = 1
-SHARED_BY = 11  # stays that a stored figure must rest on: nothing that is one patient's is kept
+from model.spec.schema import Schema
 
 Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
-
-
-class NumericalState(Spec):
-    """What the training stays say about a numerical feature, in its unit.
-
-    `mean` is that of the observed values, which fills stays without any; `center` and `scale` are mean and standard
-    deviation of the filled values (scale 1 for a constant). Where there are `knots`, the network sees normal scores
-    in place of z-scores. Decoded values are kept within [`low`, `high`].
-    """
-
-    name: str
-    mean: float
-    center: float
-    scale: float
-    low: float
-    high: float
-    knots: Knots = ()
-
-
-class CategoricalState(Spec):
-    """What the training stays say about a categorical feature: its most frequent category, and if any is missing."""
-
-    name: str
-    mode: str
-    has_missing: bool
-
-
-class CodecState(Spec):
-    """All that a codec learned. It holds aggregates only: no value of a single patient, no count.
-
-    The range of a numerical feature runs from the 11th smallest of the stays' minima to the 11th largest of their
-    maxima; if it was measured in fewer than 22 stays it is the schema's bounds, and where there are none, mean +- 4
-    standard deviations. The mean of a feature that was measured in fewer than 11 stays is not kept, either.
-    """
-
-    data_schema: Schema
-    numerical: tuple[NumericalState, ...]
-    categorical: tuple[CategoricalState, ...]
-
-
-class Channel(NamedTuple):
-    """One categorical channel of the model; `missing_code` is the code of "missing" in a feature that has it.
-
-    `static`: a feature that is constant within a stay, or the mark of one. `in_stay` says until when a stay lasts.
-    """
-
-    name: str
-    kind: Literal["feature", "mark", "label", "in_stay"]
-    categories: tuple[str, ...]
-    missing_code: int | None = None
-    static: bool = False
 
 
 class Encoded(NamedTuple):
@@ -97,7 +41,7 @@ class Codec:
     def __init__(self, state: CodecState) -> None:
         self.state = state
         self.schema = state.data_schema
-        self.categorical_channels = _channels(state)
+        self.categorical_channels = channels_of(state)
         self._means = np.array([s.mean for s in state.numerical])
         self._center = np.array([s.center for s in state.numerical], dtype=np.float32)
         self._scale = np.array([s.scale for s in state.numerical], dtype=np.float32)
@@ -111,18 +55,7 @@ class Codec:
     @classmethod
     def fit(cls, stays: Stays, schema: Schema, *, scaling: Scaling = "zscore") -> Codec:
         """Learn means, scales, ranges and missingness from training stays, at least one, up to the end of each."""
-        means = _observed_means(stays.numerical)
-        inside = stays.inside
-        filled = impute(stays.numerical, means)[inside]
-        numerical = [
-            _numerical_state(feature, stays.numerical[:, :, j], filled[:, j], float(means[j]), scaling)
-            for j, feature in enumerate(schema.numerical)
-        ]
-        categorical = [
-            _categorical_state(feature.name, feature.categories, stays.categorical[inside, j])
-            for j, feature in enumerate(schema.categorical)
-        ]
-        return cls(CodecState(data_schema=schema, numerical=tuple(numerical), categorical=tuple(categorical)))
+        return cls(fit_state(stays, schema, scaling=scaling))
 
     @property
     def plain(self) -> Codec:
@@ -239,70 +172,7 @@ class Codec:
         return self.categorical_channels[: len(self.schema.categorical)]
 
 
-def _channels(state: CodecState) -> tuple[Channel, ...]:
-    schema = state.data_schema
-    features = [_feature_channel(f, s) for f, s in zip(schema.categorical, state.categorical, strict=True)]
-    marks = [Channel(f"{f.name} measured", "mark", MARK_CATEGORIES, static=f.static) for f in schema.numerical]
-    labels = [Channel(label.name, "label", label.categories) for label in schema.labels]
-    ends = [Channel("in the stay", "in_stay", IN_STAY_CATEGORIES)] if schema.variable_length else []
-    return (*features, *marks, *labels, *ends)
-
-
 def _ends(in_stay: Codes) -> Codes:
     """(n,) the length of each stay that agrees best with its channel (n, L); the shortest of several."""
     votes = np.where(in_stay == IN_STAY, 1, -1)
     return np.asarray(votes.cumsum(axis=1).argmax(axis=1) + 1, dtype=np.int64)
-
-
-def _feature_channel(feature: CategoricalFeature, state: CategoricalState) -> Channel:
-    if not state.has_missing:
-        return Channel(state.name, "feature", feature.categories, static=feature.static)
-    word = "missing"
-    while word in feature.categories:
-        word = f"({word})"
-    code = len(feature.categories)
-    return Channel(state.name, "feature", (*feature.categories, word), missing_code=code, static=feature.static)
-
-
-def _observed_means(numerical: Floats) -> npt.NDArray[np.float64]:
-    """(M,) mean of the observed values; 0 for a feature that fewer than 11 stays have, unless there are no more stays.
-
-    A table of so few stays hides nobody, and is a test.
-    """
-    observed = ~np.isnan(numerical)
-    sums = np.where(observed, numerical, 0).sum(axis=(0, 1), dtype=np.float64)
-    means: npt.NDArray[np.float64] = sums / np.maximum(observed.sum(axis=(0, 1)), 1)
-    enough = observed.any(axis=1).sum(axis=0) >= min(SHARED_BY, len(numerical))
-    return np.where(enough, means, 0.0)
-
-
-def _numerical_state(
-    feature: NumericalFeature, values: Floats, filled: Floats, mean: float, scaling: Scaling
-) -> NumericalState:
-    center, scale = float(filled.mean(dtype=np.float64)), float(filled.std(dtype=np.float64))
-    # Rounding alone gives a constant a standard deviation: about 1e-7 of its size in 32 bits.
-    if scale <= 1e-6 * max(abs(center), 1e-6):
-        scale = 1.0
-    low, high = _shared_range(values, feature, mean)
-    knots = fit_knots(filled, low=low, high=high) if scaling == "quantile" else ()
-    return NumericalState(name=feature.name, mean=mean, center=center, scale=scale, low=low, high=high, knots=knots)
-
-
-def _shared_range(values: Floats, feature: NumericalFeature, mean: float) -> tuple[float, float]:
-    """Bounds of values (n, L) that 11 stays reach or exceed on either side."""
-    measured = values[~np.isnan(values).all(axis=1)].astype(np.float64)
-    if len(measured) >= 2 * SHARED_BY:
-        lows, highs = np.sort(np.nanmin(measured, axis=1)), np.sort(np.nanmax(measured, axis=1))
-        return float(lows[SHARED_BY - 1]), float(highs[-SHARED_BY])
-    spread = 4 * (float(np.nanstd(measured)) if len(measured) else 1.0)
-    low = mean - spread if feature.min is None else feature.min
-    high = mean + spread if feature.max is None else feature.max
-    return (low, high) if low <= high else (high, low)
-
-
-def _categorical_state(name: str, categories: tuple[str, ...], codes: Codes) -> CategoricalState:
-    observed = codes[codes != MISSING_CATEGORY]
-    counts = np.bincount(observed, minlength=len(categories))
-    return CategoricalState(
-        name=name, mode=categories[int(counts.argmax())], has_missing=bool(len(observed) < codes.size)
-    )

@@ -52,10 +52,10 @@ def diffusion_loss(
     denoised = denoiser(state, sigma, t, label)
     error = (denoised.numerical - numerical) / c_out(sigma[..., : denoiser.dimensions.n_numerical])
     cross_entropy = functional.cross_entropy(denoised.logits.flatten(0, 2), codes.flatten(), reduction="sum")
-    return Loss(_mean(error.square(), weight), cross_entropy / max(codes.numel(), 1))
+    return Loss(weighted_mean(error.square(), weight), cross_entropy / max(codes.numel(), 1))
 
 
-def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
+def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:
     """Weighted mean; 0 of nothing."""
     if weight is None:
         return values.sum() / max(values.numel(), 1)

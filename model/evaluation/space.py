@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from model.data.codec import Channel, Codec
+from model.data.channels import Channel
+from model.data.codec import Codec
 from model.data.stays import Stays
 
 Floats = npt.NDArray[np.float64]

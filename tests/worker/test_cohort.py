@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,3 +113,18 @@ def test_stays_that_are_longer_than_the_schema_says_are_not_cut_apart(written: P
     stays = read_cohort(written, shorter, n_stays=25)
     assert stays.numerical.shape[:2] == (25, 4)
     assert not np.isnan(stays.numerical[:, :, 0]).any()
+
+
+def test_stays_that_end_early_have_no_rows_after_their_end_and_read_back_as_long(tmp_path: Path) -> None:
+    schema = SCHEMA.model_copy(update={"variable_length": True})
+    arranged = arrange(made_up_stays(30), schema)
+    lengths = np.random.default_rng(0).integers(1, schema.sequence_length + 1, 30)
+    stays = dataclasses.replace(arranged.stays, lengths=lengths).ended()
+    path, parts = tmp_path / "cohort.parquet", [stays.take(slice(0, 20)), stays.take(slice(20, 30))]
+    list(write_cohort(parts, path, schema=schema, layout=arranged.layout, metadata={}))
+    with pq.ParquetFile(path) as file:
+        rows = [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
+    assert rows == [lengths[:20].sum(), lengths[20:].sum()]
+    back = read_cohort(path, schema, n_stays=25)
+    np.testing.assert_array_equal(back.n_steps, lengths[:25])
+    np.testing.assert_array_equal(back.observed, stays.observed[:25])

@@ -4,7 +4,7 @@ import torch
 from model.baselines.masking import MASK, MaskDenoiser, mask_loss, masked
 from model.diffusion.denoiser import Dimensions
 from model.diffusion.loss import low_discrepancy_times
-from model.spec.config import NetworkConfig
+from model.spec.config import NetworkConfig, TrainingConfig
 
 DIMENSIONS = Dimensions(sequence_length=4, n_numerical=2, channel_sizes=(3, 2), label_sizes=(2,))
 MARGINALS = torch.tensor([[0.2, 0.5, 0.3], [0.9, 0.1, 0.0]])
@@ -16,7 +16,7 @@ def denoiser() -> MaskDenoiser:
     return MaskDenoiser(
         DIMENSIONS,
         NetworkConfig(hidden_dim=8, n_layers=1, embedding_dim=4),
-        learnable_schedule=True,
+        TrainingConfig(),
         generator=torch.Generator().manual_seed(0),
     )
 

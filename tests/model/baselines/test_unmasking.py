@@ -9,7 +9,7 @@ from model.baselines.unmasking import guided, sample_states
 from model.diffusion.denoiser import Denoised, Dimensions
 from model.diffusion.sampler import solver_times
 from model.diffusion.schedule import power_mean_sigma
-from model.spec.config import NetworkConfig
+from model.spec.config import NetworkConfig, TrainingConfig
 
 MARGINALS = torch.tensor([[0.2, 0.5, 0.3], [0.9, 0.1, 0.0]])
 
@@ -86,7 +86,7 @@ def test_guidance_is_linear_in_values_and_raw_logits() -> None:
     denoiser = MaskDenoiser(
         Dimensions(sequence_length=1, n_numerical=1, channel_sizes=(3, 2), label_sizes=(2,)),
         NetworkConfig(hidden_dim=8, n_layers=1, embedding_dim=4),
-        learnable_schedule=False,
+        TrainingConfig(),
         generator=torch.Generator().manual_seed(0),
     )
     x, codes, t = torch.randn(4, 1, 1), torch.full((4, 1, 2), MASK), torch.tensor(0.5)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.data.arrange import arrange
-from model.data.codec import Codec, CodecState
+from model.data.codec import Codec
+from model.data.codec_state import CodecState
 from model.data.frame import to_frame
 from model.data.imputation import impute
 from model.data.layout import Column, TableLayout
