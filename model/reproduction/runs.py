@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +31,11 @@ from model.reproduction.records import (
 from model.reproduction.source import Source
 from model.reproduction.unmasked import TrainedUnmasked
 from model.reproduction.usefulness import Figures
+from model.spec.errors import CheckpointError
 from model.spec.ratios import LabelRatios
 from model.strata import label_joint, plan_labels
 from model.synthesis import UNCONDITIONED
-from model.training import CancelCheck, Progress
+from model.training import CHECKPOINT, CancelCheck, Progress
 
 SEED_STRIDE = 1_000
 """Between the seeds of runs: an evaluation counts on from its own."""
@@ -94,22 +97,33 @@ def train_job(job: Job, source: Source, *, progress: Progress, cancelled: Cancel
     folder.mkdir(parents=True, exist_ok=True)
     before, start = read_training(folder), time.monotonic()
     finished = False
+    fit = partial(
+        job.arm.generator.train,
+        source.train,
+        source.codec,
+        seed=job.seed,
+        compute=job.compute,
+        workdir=folder,
+        progress=progress,
+        cancelled=cancelled,
+    )
     try:
-        trained = job.arm.generator.train(
-            source.train,
-            source.codec,
-            seed=job.seed,
-            compute=job.compute,
-            workdir=folder,
-            progress=progress,
-            cancelled=cancelled,
-        )
+        trained = _from_the_start_if_unusable(fit, folder)
         finished = True
     finally:
         if not before.finished:
             seconds = before.seconds + time.monotonic() - start
             write_record(folder / "training.json", TrainingRecord(finished=finished, seconds=seconds))
     return trained
+
+
+def _from_the_start_if_unusable(fit: Callable[[], TrainedGenerator], folder: Path) -> TrainedGenerator:
+    """What `fit` makes; without a checkpoint that is damaged, or of another version of this software."""
+    try:
+        return fit()
+    except CheckpointError:
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    return fit()
 
 
 def run_job(job: Job, source: Source, *, progress: Progress, cancelled: CancelCheck) -> RunRecord:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model.compute import Compute
-from model.data.codec import MEASURED, Codec, Codes, Floats
+from model.data.channels import MEASURED
+from model.data.codec import Codec, Codes, Floats
 from model.data.stays import Stays
 from model.evaluation.aggregates import aggregate
 from model.evaluation.comparison import Comparison

@@ -13,6 +13,7 @@ from model.reproduction.source import Source
 from model.spec.config import NetworkConfig, SamplerConfig, TrainingConfig
 from model.spec.errors import Interrupted
 from model.synthesis import UNCONDITIONED
+from model.training import CHECKPOINT
 from tests.model.reproduction.making import PLAN, Repeating, job
 
 REPEATING = Arm("repeating", "training stays again", Repeating(), "bal")
@@ -85,6 +86,10 @@ def test_a_training_that_was_interrupted_goes_on_and_its_seconds_add_up(
     assert done.seconds > first.seconds
     train_job(one, source, progress=progress, cancelled=never)
     assert (len(steps), read_training(folder)) == (40, done)
+
+    (folder / CHECKPOINT).write_bytes(b"damaged")
+    train_job(one, source, progress=progress, cancelled=never)
+    assert len(steps) == 80
 
 
 def test_arms_that_learn_the_same_share_a_folder(source: Source, table: Path, tmp_path: Path) -> None:
