@@ -60,7 +60,7 @@ TIMEDIFF = ("timediff-gru", "timediff-trans")
 MASK = ("mask-uncond", "mask-comb", "mask-bal")
 MAIN = (*TIMEDIFF, *PAPER, *OURS)
 ABLATION = (
-    DEFAULT, "start-zero", "euler-50", "2m-10", "2m-50", "churn-0.5", "churn-1", "guidance-1", "guidance-2",
+    DEFAULT, "start-zero", "euler-50", "2m-10", "2m-50", "churn-0.1", "churn-0.3", "guidance-1", "guidance-2",
     "guidance-numbers", "guidance-rare", "unmasked", "imputed", "quantile", "loss-observed", "fixed-comb",
     "rho-free", "dropout-0.1", "dropout-0.3", "rate-constant", "batch-512", "hidden-128", "layers-4",
 )  # fmt: skip
