@@ -147,8 +147,10 @@ class Round:
 
     def _delete(self, job_ids: list[str]) -> None:
         for job_id in job_ids:
-            self.client.seen.setdefault(job_id, Seen()).deleted = True
+            seen = self.client.seen.setdefault(job_id, Seen())
+            seen.doomed = True
             self.stack.wait(partial(self._is_deleted, job_id), seconds=30)
+            seen.gone = True
             del self.client.seen[job_id]
         for model in (self.stack.store.root / "models").iterdir():
             if model.name in job_ids:
