@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from model.spec.errors import CDMTError
 from service.contracts.errors import IllegalTransition, NotFound
+from service.contracts.figures import Figures
 from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import QUEUES, JobKind, parse_rq_id, queue_name
@@ -51,16 +52,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def serve(settings: Settings, *, kind: JobKind, shutdown_seconds: float) -> int:
     """Take jobs of a kind until asked to stop; one that still runs `shutdown_seconds` later goes back to its queue."""
     jobs = JobStore(ArtifactStore(settings.data_dir), retention_seconds=settings.retention_seconds)
-    queue, name = queue_name(kind, installation_id(jobs.store.root)), worker_name(kind)
+    installation, redis = installation_id(jobs.store.root), redis_of(settings)
+    queue, name, figures = queue_name(kind, installation), worker_name(kind), Figures(redis, installation)
     heartbeat = max(1, min(Timing().heartbeat, settings.lease_seconds // 3))
     timing = Timing(lease=settings.lease_seconds, heartbeat=heartbeat, shutdown=shutdown_seconds)
     worker = WarmWorker(
         queue,
-        connection=redis_of(settings),
+        connection=redis,
         horse=Horse(run_horse, settings, queue, name, timing),
         name=name,
         timing=timing,
-        on_lost=lambda rq_id, requeued, stopped: _record_loss(jobs, rq_id, requeued=requeued, stopped=stopped),
+        on_lost=lambda rq_id, requeued, stopped: _record_loss(jobs, figures, rq_id, requeued=requeued, stopped=stopped),
+        on_unheard=lambda rq_id: _record_pardon(jobs, rq_id),
     )
     log.info("worker_started", name=name, queue=queue)
     worker.work(logging_level=None)
@@ -68,17 +71,28 @@ def serve(settings: Settings, *, kind: JobKind, shutdown_seconds: float) -> int:
     return 0 if worker.asked_to_stop else 1
 
 
-def _record_loss(jobs: JobStore, rq_id: str, *, requeued: bool, stopped: bool) -> None:
+def _record_loss(jobs: JobStore, figures: Figures, rq_id: str, *, requeued: bool, stopped: bool) -> None:
     job_id, stage = parse_rq_id(rq_id)
     try:
         record = jobs.transition(job_id, outcomes.lost(stage, requeued=requeued, stopped=stopped))
         if record.is_terminal:
             jobs.store.remove_work_dir(job_id)
             retract(record, jobs.store)
+            figures.job_ended(record)
     except (NotFound, IllegalTransition):
         return  # removed, or ended before its horse did
     except (CDMTError, OSError) as error:
         log.error("loss_not_recorded", job_id=job_id, error=type(error).__name__)
+
+
+def _record_pardon(jobs: JobStore, rq_id: str) -> None:
+    job_id, stage = parse_rq_id(rq_id)
+    try:
+        jobs.transition(job_id, outcomes.pardoned(stage))
+    except (NotFound, IllegalTransition):
+        return
+    except OSError as error:
+        log.error("pardon_not_recorded", job_id=job_id, error=type(error).__name__)
 
 
 def _parser() -> argparse.ArgumentParser:

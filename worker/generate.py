@@ -142,6 +142,7 @@ def run_generate(record: JobRecord, request: GenerateRequest, *, shop: Workshop,
     Drawn where it goes on to an evaluation: if a report is wanted, or the privacy gate can judge.
     """
     loaded = shop.models.get(request.model_id)
+    shop.figures.model_taken(loaded.load)
     stored = loaded.stored
     with shop.store.staging(f"{record.id}-{record.attempts}") as folder:
         result, files = draw_cohort(

@@ -201,7 +201,7 @@ def run_horse(
     configure_logs(settings.log_level)
     from worker import tasks  # here, because only the child may import torch
 
-    tasks.open_for(settings, fits_networks=not queue_name.endswith("-generate"))
+    tasks.open_for(settings, worker=name, fits_networks=not queue_name.endswith("-generate"))
     connection = redis_of(settings)
     worker = LeasedWorker(queue_name, connection=connection, name=name, timing=timing, prepare_for_work=False)
     log.info("horse_ready", pid=os.getpid())

@@ -96,11 +96,16 @@ def lost(stage: Stage, *, requeued: bool, stopped: bool) -> Change:
             return record
         if stopped or (record.status == "cancelling" and not requeued):
             return cancelled(record)
-        if requeued:
+        if requeued or record.pardons:
             return record if record.status == "cancelling" else waiting(record)
         return _gave_up(record)
 
     return change
+
+
+def pardoned(stage: Stage) -> Change:
+    """The attempt was handed back, and RQ, which could not be told, will count it: not if it has come further since."""
+    return lambda record: record.model_copy(update={"pardons": record.pardons + 1}) if record.stage == stage else record
 
 
 def describe(error: BaseException) -> JobError:

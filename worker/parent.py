@@ -18,7 +18,6 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.registry import StartedJobRegistry
 from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
-from rq.utils import now
 
 from worker.horse import Errand, Horse, LeasedWorker, Timing
 from worker.interruption import ASK, HANDED_BACK
@@ -44,7 +43,8 @@ class WarmWorker(LeasedWorker):
     """The parent: RQ's worker, whose horse outlives the job. Never imports torch.
 
     `on_lost(rq_id, requeued, stopped)` is told when a job of RQ's ended without its horse saying so: it died, was
-    stopped on request, or the job was found stranded; `requeued` says whether RQ will run it again.
+    stopped on request, or the job was found stranded; `requeued` says whether RQ will run it again. `on_unheard(rq_id)`
+    is told of a job that was handed back and of which Redis could not be told: RQ will think that it was lost.
     """
 
     death_penalty_class = _NoAlarm
@@ -58,12 +58,17 @@ class WarmWorker(LeasedWorker):
         name: str,
         timing: Timing,
         on_lost: Callable[[str, bool, bool], None],
+        on_unheard: Callable[[str], None] = lambda _rq_id: None,
     ) -> None:
         super().__init__(queue_name, connection=connection, name=name, timing=timing)
         self._horse = horse
         self._on_lost = on_lost
+        self._on_unheard = on_unheard
+        self._ended_as: int | None = None
         self._handing_back = False
         self._silent_since: float | None = None
+        self._asked_since: float | None = None
+        self._maintenance_due = 0.0
 
     @property
     def asked_to_stop(self) -> bool:
@@ -82,8 +87,14 @@ class WarmWorker(LeasedWorker):
         if pipeline is None:
             self._silent_since = None
 
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """As RQ, by a clock that nobody sets."""
+        return time.monotonic() >= self._maintenance_due
+
     def run_maintenance_tasks(self) -> None:
         """Replace a horse that died while idle, make ourselves known again after Redis lost us, then clean as RQ."""
+        self._maintenance_due = time.monotonic() + self.timing.maintenance
         if self._horse.preload:
             self._horse.ensure()
         if not self.connection.sismember(self.redis_workers_keys, self.key):
@@ -95,6 +106,7 @@ class WarmWorker(LeasedWorker):
         """Hand `job` to the horse, which is started where there is none."""
         execution = self.execution
         assert execution is not None
+        self._ended_as = None
         self._horse.send(Errand(job.id, queue.name, execution.id))
         self._horse_pid = self._horse.pid
 
@@ -105,12 +117,22 @@ class WarmWorker(LeasedWorker):
                 self._hand_back()
             elif self.asked_to_stop:  # again: the horse may have been started since the signal came
                 self._horse.ask()
-            status = self._horse.wait(1.0)
+            status = self._ended_as = self._horse.wait(1.0)
             if status is not None:
                 if self._horse.preload and not self.asked_to_stop:
                     self._horse.ensure()  # one that ended is replaced now: the next job can be cancelled at once
                 return self._horse.pid, status, None
         raise HorseMonitorTimeoutException
+
+    def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
+        """As RQ, and tell `on_unheard`."""
+        try:
+            super().monitor_work_horse(job, queue, execution)
+        except RedisError:
+            if self._is_handed_back(self._ended_as):
+                log.info("job_handed_back_unheard", job_id=job.id)
+                self._on_unheard(job.id)
+            raise
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """Kill the horse and all that it started; its job ends as `on_lost` says."""
@@ -118,7 +140,11 @@ class WarmWorker(LeasedWorker):
 
     def handle_warm_shutdown_request(self) -> None:
         """On the first signal: ask the horse at once to put its job down."""
+        self._asked_since = time.monotonic()
         self._horse.ask()
+
+    def set_shutdown_requested_date(self) -> None:
+        """Not as RQ, which tells Redis: if that is away, the signal would end us before the horse put its job down."""
 
     def request_force_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002  RQ's signature
         """On a second signal: hand the running job back to the queue now, and stop."""
@@ -161,8 +187,10 @@ class WarmWorker(LeasedWorker):
         return self._handing_back or code == HANDED_BACK or (self.asked_to_stop and code == -ASK)
 
     def _is_overdue(self, grace: float) -> bool:
-        requested = self._shutdown_requested_date
-        return requested is not None and (now() - requested).total_seconds() > grace
+        if not self.asked_to_stop:
+            return False
+        self._asked_since = self._asked_since or time.monotonic()
+        return time.monotonic() - self._asked_since > grace
 
     def _hand_back(self) -> None:
         if not self._handing_back:

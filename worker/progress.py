@@ -22,6 +22,7 @@ WRITE_SECONDS = 0.2
 POLL_SECONDS = 0.1
 RECORD_SECONDS = 2.0
 PAUSE_SECONDS = 5.0
+PULSE_SECONDS = 10.0
 
 Answer = TypeVar("Answer")
 
@@ -37,7 +38,8 @@ class JobLink:
     """The link between a running job and whoever watches it: `progress` and `cancelled`, passed to library code.
 
     Called at every optimiser and sampler step, so both look at the clock first. While Redis is away nothing is
-    written, the wish to cancel is read from the job's record, and Redis is asked again every PAUSE_SECONDS.
+    written, the wish to cancel is read from the job's record, and Redis is asked again every PAUSE_SECONDS. `pulse` is
+    called every PULSE_SECONDS of progress.
     """
 
     def __init__(
@@ -48,15 +50,17 @@ class JobLink:
         jobs: JobStore,
         clock: Callable[[], float] = time.monotonic,
         interrupted: Callable[[], bool] = lambda: False,
+        pulse: Callable[[], None] = lambda: None,
     ) -> None:
         self._job_id = job_id
         self._redis = redis
         self._jobs = jobs
         self._clock = clock
         self._interrupted = interrupted
+        self._pulse = pulse
         self._step: str | None = None
         self._step_start = (0.0, 0)
-        self._next_write = self._next_poll = self._next_record = self._redis_from = -float("inf")
+        self._next_write = self._next_poll = self._next_record = self._next_pulse = self._redis_from = -float("inf")
         self._cancelled = False
         self._complained = False
 
@@ -70,6 +74,9 @@ class JobLink:
         self._next_write = now + WRITE_SECONDS
         state = Progress(step=step, value=value, max=max, eta_seconds=self._eta(now, value, max))
         self._ask(lambda: live.write_progress(self._redis, self._job_id, state), otherwise=None)
+        if now >= self._next_pulse:
+            self._next_pulse = now + PULSE_SECONDS
+            self._ask(self._pulse, otherwise=None)
 
     def cancelled(self) -> bool:
         """Whether somebody wants the job to stop; once True, always True. Interrupted if this process must end."""

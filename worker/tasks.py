@@ -25,6 +25,7 @@ from worker import outcomes
 from worker.assess import run_assessment
 from worker.evaluate import run_evaluate
 from worker.generate import Drawn, run_generate
+from worker.gpu import show_gpu
 from worker.handover import hand_over
 from worker.interruption import INTERRUPTION, leave
 from worker.outcomes import SPENT, OutOfTime
@@ -53,7 +54,7 @@ log = structlog.get_logger(__name__)
 _workshop: ContextVar[Workshop] = ContextVar("workshop")
 
 
-def open_for(settings: Settings, *, fits_networks: bool = True) -> None:
+def open_for(settings: Settings, *, worker: str, fits_networks: bool = True) -> None:
     """Open the workshop of this process. RQ calls `run` with nothing but an id, so it must be found from here.
 
     With `fits_networks`, what torch imports for its first optimiser, for seconds, is imported now: not in a job,
@@ -62,7 +63,7 @@ def open_for(settings: Settings, *, fits_networks: bool = True) -> None:
     torch.set_num_threads(settings.worker_threads)
     if fits_networks:
         torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
-    _workshop.set(open_workshop(settings))
+    _workshop.set(open_workshop(settings, worker=worker))
 
 
 def run(job_id: str) -> str:
@@ -142,6 +143,7 @@ def _started(job_id: str, shop: Workshop, stage: Stage) -> JobRecord:
         log.warning("job_failed", error=type(error).__name__, errno=error.errno)
         record = _patiently(lambda: shop.jobs.transition(job_id, lambda record: failed(started(record))))
         retract(record, shop.store)
+        shop.figures.job_ended(record)
         return record
 
 
@@ -149,7 +151,8 @@ def _attempt(record: JobRecord, shop: Workshop) -> str:
     if record.is_terminal:
         return record.status
     interrupted = partial(INTERRUPTION.is_due, loses_work=record.queue != "train")
-    link = JobLink(record.id, redis=shop.redis, jobs=shop.jobs, interrupted=interrupted)
+    pulse = partial(show_gpu, shop.figures, shop.worker)
+    link = JobLink(record.id, redis=shop.redis, jobs=shop.jobs, interrupted=interrupted, pulse=pulse)
     attempt = record.evaluation_attempts if record.stage == "evaluation" else record.attempts
     with structlog.contextvars.bound_contextvars(request_id=record.request_id, attempt=attempt):
         log.info("job_started", kind=record.kind, stage=record.stage)
@@ -164,6 +167,7 @@ def _attempt(record: JobRecord, shop: Workshop) -> str:
             return HANDED_OVER
         retract(after, shop.store)
         link.close()
+        shop.figures.job_ended(after)
         log.info("job_ended", status=after.status, seconds=seconds)
         return after.status if foreseen else SPENT
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from redis import Redis
 
 from model.compute import Compute
+from service.contracts.figures import Figures
+from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
@@ -24,18 +26,23 @@ class Workshop:
     redis: Redis
     models: ModelCache
     compute: Compute
+    figures: Figures
+    worker: str = "worker"
 
 
-def open_workshop(settings: Settings) -> Workshop:
-    """The workshop that `settings` describe; they must name a Redis."""
+def open_workshop(settings: Settings, *, worker: str = "worker") -> Workshop:
+    """The workshop that `settings` describe, of the `worker` of this name; they must name a Redis."""
     assert settings.redis_url is not None
     store = ArtifactStore(settings.data_dir)
     compute = Compute(device=settings.device, precision=settings.precision)
+    redis = impatient_redis(settings.redis_url)
     return Workshop(
         settings=settings,
         store=store,
         jobs=JobStore(store, retention_seconds=settings.retention_seconds),
-        redis=impatient_redis(settings.redis_url),
+        redis=redis,
         models=ModelCache(store, size=settings.model_cache_size, compute=compute),
         compute=compute,
+        figures=Figures(redis, installation_id(store.root)),
+        worker=worker,
     )

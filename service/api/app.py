@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from service.api import errors
 from service.api.auth import read_admin_key
 from service.api.deps import KNOWN_CALLER, Services
+from service.api.metrics import Meters
 from service.api.middleware import BodyLimit, HeadAsGet, HostCheck, RequestContext
 from service.api.openapi import PROBLEM_RESPONSE, with_problems
 from service.api.quota import Quota
@@ -49,7 +50,7 @@ def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
         version=_version(),
         description=DESCRIPTION,
         lifespan=_lifespan,
-        middleware=_middleware(settings),
+        middleware=_middleware(settings, services.meters),
         responses=PROBLEM_RESPONSE,
     )
     app.state.services = services
@@ -66,25 +67,27 @@ def _open_services(settings: Settings, redis_url: str) -> Services:
     store = ArtifactStore(settings.data_dir)
     jobs = JobStore(store, retention_seconds=settings.retention_seconds)
     redis = connect(redis_url)
+    queue = JobQueue(redis=redis, jobs=jobs, settings=settings)
     return Services(
         settings=settings,
         store=store,
         jobs=jobs,
-        queue=JobQueue(redis=redis, jobs=jobs, settings=settings),
+        queue=queue,
         keys=KeyStore(settings.data_dir),
-        quota=Quota(jobs, limit=settings.max_queued_jobs),
+        quota=Quota(jobs, max_jobs=settings.max_queued_jobs, max_stays=settings.max_queued_stays),
         watch=JobWatch(jobs=jobs, redis=redis),
         outbox=Outbox(store),
+        meters=Meters(queue),
         webhook_secret=read_webhook_secret(settings.webhook_secret_file),
         admin_key=read_admin_key(settings.admin_key_file),
     )
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
+def _middleware(settings: Settings, meters: Meters) -> list[Middleware]:
     limits = {"max_body_bytes": settings.max_body_bytes, "max_upload_bytes": settings.max_upload_bytes}
     host_check = [] if settings.trust_network else [Middleware(HostCheck, host=settings.host)]
     return [
-        Middleware(RequestContext),
+        Middleware(RequestContext, meters=meters),
         *host_check,
         Middleware(BodyLimit, uploads=frozenset({"/datasets", "/models", "/jobs/evaluate"}), **limits),
         Middleware(HeadAsGet),

@@ -12,6 +12,7 @@ from fastapi.security import HTTPBearer
 
 from service.api.auth import AdminKey, is_admin
 from service.api.bodies import FORM, JSON, media_type
+from service.api.metrics import Meters
 from service.api.quota import Quota
 from service.api.signing import WebhookSecret
 from service.api.watch import JobWatch
@@ -39,6 +40,7 @@ class Services:
     watch: JobWatch
     quota: Quota
     outbox: Outbox
+    meters: Meters
     admin_key: AdminKey | None = None
     webhook_secret: WebhookSecret | None = None
     exclusive: threading.Lock = field(default_factory=threading.Lock)

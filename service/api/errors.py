@@ -174,7 +174,15 @@ async def _framework(request: Request, error: Exception) -> Response:
         return Response(status_code=error.status_code, headers=error.headers)
     phrase = HTTPStatus(error.status_code).phrase
     row = Row(error.status_code, SLUGS.get(error.status_code, phrase.lower().replace(" ", "-")), phrase)
-    return problem(request, row, error.detail, headers=error.headers)
+    headers = _allowed(request) if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else error.headers
+    return problem(request, row, error.detail, headers=headers)
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """Every method of the path; the router, which keeps a route for each, names only that of the first."""
+    route = getattr(request.scope.get("route"), "path", "")
+    methods = {method.upper() for method in request.app.openapi()["paths"].get(route, {"get": None})}
+    return {"Allow": ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))}
 
 
 async def _ours(request: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.bodies import FORM
 from service.api.errors import Row, internal_problem, problem
+from service.api.metrics import Meters
 from service.contracts.ids import new_id
 
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
@@ -31,16 +32,17 @@ log = structlog.get_logger(__name__)
 
 
 class RequestContext:
-    """Gives each request an id, writes one log line about it, and answers what nobody else caught."""
+    """Gives each request an id, writes one log line about it, counts it, and answers what nobody else caught."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, meters: Meters) -> None:
         self.app = app
+        self.meters = meters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        request_id = _request_id(scope)
+        request_id, method = _request_id(scope), scope["method"]
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -50,7 +52,8 @@ class RequestContext:
             finally:
                 milliseconds = round(1000 * (time.monotonic() - start), 1)
                 path = scope["path"][:MAX_LOGGED_PATH]
-                log.info("request", method=scope["method"], path=path, status=answer.status, ms=milliseconds)
+                log.info("request", method=method, path=path, status=answer.status, ms=milliseconds)
+                self.meters.count_request(scope, method=method, status=answer.status)
         return None
 
     async def _handle(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
@@ -163,7 +166,8 @@ class HeadAsGet:
                 message = {**message, "body": b""}
             await send(message)
 
-        return await self.app({**scope, "method": "GET", HEAD: True}, receive, without_body)
+        scope.update({"method": "GET", HEAD: True})  # the same scope: the router writes into it which route it is
+        return await self.app(scope, receive, without_body)
 
 
 def is_head(scope: Scope) -> bool:

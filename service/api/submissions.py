@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import structlog
+
 from model.spec.errors import DataError
 from model.spec.guidance import check_guidance
 from model.spec.ratios import check_ratios
@@ -13,6 +15,8 @@ from service.contracts.errors import InUse, LimitExceeded, NotFound, NotReady
 from service.contracts.job_store import check_ended
 from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, Request, TrainRequest, now
 from service.contracts.records import DatasetRecord
+
+log = structlog.get_logger(__name__)
 
 
 def submit(
@@ -29,15 +33,16 @@ def submit(
         if services.store.exists("jobs", job_id):
             return services.jobs.read(job_id)  # the reconciler sees to it that it is in the queue
         _check(request, services)
-        services.quota.check(caller.name)
+        services.quota.check(caller.name, request)
         if request.webhook is not None:
             services.outbox.add(job_id)
         record = JobRecord(
             id=job_id, created_at=now(), request=request, request_id=caller.request_id, caller=caller.name
         )
         services.jobs.create(record, table=table)
-        services.quota.add(caller.name)
+        services.quota.add(caller.name, request)
     services.queue.enqueue(record)
+    log.info("job_submitted", job_id=record.id, kind=record.kind)
     return record
 
 
@@ -99,7 +104,7 @@ def _check_train(request: TrainRequest, services: Services) -> None:
 
 def _check_generate(request: GenerateRequest, services: Services) -> None:
     schema = services.store.model(request.model_id).table_schema
-    largest = services.settings.max_stays
+    largest = min(services.settings.max_stays, services.settings.max_queued_stays)
     if request.n_stays > largest:
         raise LimitExceeded(f"n_stays: at most {largest} stays can be asked for at once", pointer="/n_stays")
     check_ratios(request.label_ratios, schema)

@@ -96,8 +96,7 @@ def _due(services: Services) -> list[JobRecord]:
         except ValidationError:
             log.error("a job of whose end somebody waits to be told cannot be read", job_id=job_id)
             continue
-        next_attempt = services.outbox.delivery(job_id).next_attempt_at
-        if record.is_terminal and (next_attempt is None or next_attempt <= now()):
+        if record.is_terminal and services.outbox.delivery(job_id).is_due(now()):
             due.append(record)
     return due
 
@@ -137,6 +136,7 @@ def _put_down(record: JobRecord, services: Services, *, error: str | None, is_fi
     if error is not None:
         delivery = _after_failure(delivery, is_final=is_final)
         log.warning("a webhook failed", job_id=record.id, attempts=delivery.attempts, reason=error)
+    services.meters.webhooks.labels(delivery.status).inc()
     try:
         services.outbox.put_down(record.id, delivery)
     except OSError as problem:

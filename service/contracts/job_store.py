@@ -8,12 +8,21 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from service.contracts import appending
 from service.contracts.errors import IllegalTransition, NotFound
-from service.contracts.jobs import TRANSITIONS, JobRecord, PrivacyOverride, now, with_change
+from service.contracts.jobs import TRANSITIONS, JobKind, JobRecord, JobState, PrivacyOverride, now, with_change
 from service.contracts.records import OVERRIDES, SYNTHETIC
-from service.contracts.storage import ArtifactStore, write_record
+from service.contracts.storage import ArtifactStore, remove_unfinished, write_record
+
+
+class Ended(NamedTuple):
+    """What is remembered of a job that has ended."""
+
+    kind: JobKind
+    status: JobState
+    expires_at: datetime | None
 
 
 class JobStore:
@@ -23,8 +32,7 @@ class JobStore:
         """Jobs that end from now on expire after `retention_seconds`; 0: never."""
         self.store = store
         self._retention_seconds = retention_seconds
-        # Terminal records never change, so they need no second look. Id -> when it expires.
-        self._ended: dict[str, datetime | None] = {}
+        self._ended: dict[str, Ended] = {}  # terminal records never change, so they need no second look
 
     def create(self, record: JobRecord, *, table: Path | None = None) -> None:
         """Make a job known, with the uploaded `table` that it is about; it is on the disk when this returns."""
@@ -48,14 +56,17 @@ class JobStore:
         self._ended = {job_id: known[job_id] for job_id in ids if job_id in known}  # some may have been removed
         for record in self.records(job_id for job_id in ids if job_id not in known):
             if record.is_terminal:
-                self._ended[record.id] = record.expires_at
+                self._ended[record.id] = Ended(record.kind, record.status, record.expires_at)
             else:
                 yield record
 
+    def ended(self) -> dict[str, Ended]:
+        """The jobs that have ended, by id: those that `active` has come upon. Reads no record."""
+        return self._ended.copy()
+
     def expired(self, at: datetime) -> list[str]:
-        """The jobs that have expired, of those that `active` has come upon; reads no record."""
-        ended = self._ended.copy()
-        return [job_id for job_id, expires_at in ended.items() if expires_at is not None and expires_at <= at]
+        """Those of them that have expired."""
+        return [job_id for job_id, end in self.ended().items() if end.expires_at is not None and end.expires_at <= at]
 
     def transition(self, job_id: str, change: Callable[[JobRecord], JobRecord]) -> JobRecord:
         """Replace a record by `change(record)` and return it; nobody else changes it meanwhile.
@@ -64,6 +75,7 @@ class JobStore:
         as it is, as it does when `change` raises.
         """
         with self._locked(self.store.directory("jobs", job_id)):
+            remove_unfinished(self.store.directory("jobs", job_id))
             before = self.read(job_id)
             after = before if before.is_terminal else change(before)
             if after.status not in TRANSITIONS[before.status]:

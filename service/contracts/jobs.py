@@ -241,6 +241,7 @@ class JobRecord(Spec):
     finished_at: AwareDatetime | None = None
     request: Request
     attempts: int = 0
+    pardons: int = Field(0, description="attempts that RQ counts as crashes and that were none")
     stage: Stage = "making"
     evaluation_attempts: int = 0
     drawn: JobResult | None = None

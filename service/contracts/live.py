@@ -5,7 +5,6 @@ Losing it loses no result: progress is written anew, and a job that shall be can
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import cast
 
@@ -48,18 +47,12 @@ def read_progresses(redis: Redis, job_ids: Sequence[str]) -> list[Progress | Non
 
 def request_cancel(redis: Redis, job_id: str) -> None:
     """Ask whoever runs the job to stop; asking again changes nothing."""
-    redis.set(_cancel_key(job_id), repr(time.time()), ex=EXPIRES_SECONDS, nx=True)
+    redis.set(_cancel_key(job_id), b"1", ex=EXPIRES_SECONDS, nx=True)
 
 
 def cancel_requested(redis: Redis, job_id: str) -> bool:
     """Whether somebody asked for the job to stop; one round trip, so ask at most a few times a second."""
     return bool(redis.exists(_cancel_key(job_id)))
-
-
-def cancel_age_seconds(redis: Redis, job_id: str) -> float | None:
-    """How long ago somebody asked for the job to stop; None if nobody did."""
-    asked_at = redis.get(_cancel_key(job_id))
-    return time.time() - float(asked_at) if isinstance(asked_at, bytes | str) else None
 
 
 def clear(redis: Redis, job_id: str) -> None:

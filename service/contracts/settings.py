@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     max_table_bytes: int = Field(8 << 30, ge=1 << 20, description="of an uploaded table, unpacked in memory")
     max_stays: int = Field(10_000_000, ge=1, description="of one cohort")
     max_queued_jobs: int = Field(10_000, ge=1, description="of one caller, that have not ended")
+    max_queued_stays: int = Field(
+        100_000_000, ge=1, description="that the jobs of one caller ask for, as long as they have not ended"
+    )
     webhook_hosts: str = Field(
         "", description="that jobs may tell of their end: names, or name:port, separated by commas; empty: none"
     )

@@ -239,6 +239,12 @@ def write_file(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a process left in `folder` that died while it wrote the record, which nobody else writes now."""
+    for beside in folder.glob(f".{RECORD}.*"):
+        beside.unlink(missing_ok=True)
+
+
 def sync_tree(folder: Path) -> None:
     """Flush every file and folder below `folder` to the disk."""
     for path in folder.rglob("*"):

@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from service.contracts.jobs import TASKS, JobRecord
+from redis import Redis
+
+from service.contracts.jobs import EVALUATION_SUFFIX, TASKS, JobRecord
 from service.contracts.settings import Settings
+
+# The id, which is in the list KEYS[1], goes behind the last of its kind (ids that end in ARGV[2]) and one other.
+_TAKE_TURNS = """
+local function is_alike(id) return string.sub(id, -#ARGV[2]) == ARGV[2] end
+local ids = redis.call('LRANGE', KEYS[1], 0, -1)
+local own, last = 0, 0
+for place, id in ipairs(ids) do
+    if id == ARGV[1] then own = place elseif own == 0 and is_alike(id) then last = place end
+end
+local before = ids[last + 1]
+if own > last + 2 then
+    redis.call('LREM', KEYS[1], -1, ARGV[1])
+    redis.call('LINSERT', KEYS[1], 'AFTER', before, ARGV[1])
+end
+"""
 
 
 class EnqueueCall(TypedDict):
@@ -31,3 +48,12 @@ def enqueue_call(record: JobRecord, settings: Settings) -> EnqueueCall:
         failure_ttl=settings.rq_ttl_seconds,
         unique=True,
     )
+
+
+def take_turns(redis: Redis, queue_key: str, rq_id: str) -> None:
+    """Let the evaluation of a cohort, newly put into the queue, wait for one evaluation of a table at most.
+
+    That is, behind the cohorts that were there before it, and one table. So a cohort, which nobody can fetch before, is
+    not held up by many tables, nor a table by any number of cohorts. Nothing happens if a worker has it already.
+    """
+    redis.eval(_TAKE_TURNS, 1, queue_key, rq_id, EVALUATION_SUFFIX)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +37,12 @@ class Delivery(Spec):
     def is_over(self) -> bool:
         """Whether nothing more will be tried."""
         return self.status in ("delivered", "failed")
+
+    def is_due(self, at: datetime) -> bool:
+        """Whether it is time for the next attempt; also where the clock has gone back to before the last one."""
+        if self.next_attempt_at is None or self.last_attempt_at is None:
+            return True
+        return not self.last_attempt_at <= at < self.next_attempt_at
 
 
 class Outbox:

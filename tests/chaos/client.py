@@ -31,7 +31,10 @@ class Seen:
     n_polls: int = 0
     states: list[str] = field(default_factory=list)
     final: dict[str, Any] | None = None
-    deleted: bool = False
+    doomed: bool = False
+    """Its deletion has been asked for: it may be gone."""
+    gone: bool = False
+    """Its deletion has been answered: it must be."""
 
 
 class Client:
@@ -87,19 +90,19 @@ class Client:
                         self._poll(http, job_id, seen)
 
     def _poll(self, http: httpx.Client, job_id: str, seen: Seen) -> None:
-        was_deleted, began = seen.deleted, time.monotonic()
+        was_gone, began = seen.gone, time.monotonic()
         try:
             answer = http.get(f"/jobs/{job_id}")
         except httpx.TransportError as error:
             self._check_absence(f"GET /jobs/{job_id}", error, began)
             return
-        if answer.status_code == 404 and seen.deleted:
+        if answer.status_code == 404 and seen.doomed:
             return
         self._check(f"GET /jobs/{job_id}", answer)
         if answer.status_code == 200:
             seen.n_polls += 1
             self._compare(seen, answer.json())
-            if was_deleted:
+            if was_gone:
                 self.violations.append(f"{job_id} is still there after its deletion")
         elif answer.status_code != 503:
             self.violations.append(f"poll of {job_id} answered {answer.status_code}: {answer.text}")

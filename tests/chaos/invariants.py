@@ -56,12 +56,22 @@ def check_store(stack: Stack) -> None:
     open_jobs = [record.id for record in records.values() if not record.is_terminal]
     assert not open_jobs, f"jobs that nobody knows of have not ended: {open_jobs}"
     succeeded = {record.id: record for record in records.values() if record.status == "succeeded"}
-    assert set(store.ids("cohorts")) == {i for i, record in succeeded.items() if record.kind == "generate"}
+    drawn = {i for i, record in succeeded.items() if record.kind == "generate"}
+    assert set(store.ids("cohorts")) == drawn, "cohorts"
     trained = {i for i, record in succeeded.items() if record.kind == "train"}
-    assert set(store.ids("models")) - stack.furniture == trained
-    assert set(store.ids("reports")) <= set(succeeded)
+    assert set(store.ids("models")) - stack.furniture == trained, "models"
+    assert set(store.ids("reports")) <= set(succeeded), "reports"
     strays = [str(path.relative_to(store.root)) for path in (store.root / "jobs").glob("*/*") if path.name != RECORD]
     assert not strays, f"beside records: {strays}"
+
+
+def disorder(stack: Stack) -> str:
+    """What `check_store` objects to; nothing once the reconciler has swept what dead processes left."""
+    try:
+        check_store(stack)
+    except AssertionError as error:
+        return f"the store is not in order: {error}"
+    return ""
 
 
 def leftovers(stack: Stack) -> list[str]:

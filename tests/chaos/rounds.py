@@ -11,7 +11,7 @@ from service.contracts.jobs import TERMINAL, JobState
 from tests.chaos.client import Client, Seen
 from tests.chaos.faults import FAULTS
 from tests.chaos.furniture import FREE, JUDGED
-from tests.chaos.invariants import Case, check_remains, check_store, check_succeeded, leftovers
+from tests.chaos.invariants import Case, check_remains, check_succeeded, disorder, leftovers
 from tests.worker.conftest import DATASET_ID
 from tests.worker.tables import FAST_SAMPLER, TINY_NETWORK, TINY_TRAINING
 
@@ -105,7 +105,7 @@ class Round:
         self.stack.wait(self._client_knows, seconds=20, told=lambda: "the client has not seen all ends")
         for name, job_id in self.jobs.items():
             self._check_end(name.partition("-")[0], job_id)
-        check_store(self.stack)
+        self.stack.wait(lambda: not disorder(self.stack), seconds=20, told=lambda: disorder(self.stack))
         self.stack.wait(lambda: not leftovers(self.stack), seconds=20, told=lambda: str(leftovers(self.stack)))
         assert not self.client.violations, "\n".join(self.client.violations)
 
@@ -147,8 +147,10 @@ class Round:
 
     def _delete(self, job_ids: list[str]) -> None:
         for job_id in job_ids:
-            self.client.seen.setdefault(job_id, Seen()).deleted = True
+            seen = self.client.seen.setdefault(job_id, Seen())
+            seen.doomed = True
             self.stack.wait(partial(self._is_deleted, job_id), seconds=30)
+            seen.gone = True
             del self.client.seen[job_id]
         for model in (self.stack.store.root / "models").iterdir():
             if model.name in job_ids:

@@ -73,6 +73,8 @@ class Member:
         """Send it a signal; if that ends it, it starts again `away` seconds from now."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
+        if number == signal.SIGTERM:
+            self.down_since = time.monotonic()  # it takes no more connections, and ends when it is done
         if number == signal.SIGKILL:
             assert self.process is not None
             self.process.wait()

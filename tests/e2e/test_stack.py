@@ -190,6 +190,59 @@ def test_the_second_job_of_a_model_does_not_load_it_again(client: httpx.Client, 
     assert [line["model_id"] for line in lines if line["event"] == "model_loaded"] == [model_id]
 
 
+def test_a_request_is_followed_by_its_id_through_gateway_and_workers(
+    client: httpx.Client, model_id: str, logs: Path
+) -> None:
+    body = {"model_id": model_id, "n_stays": 40, "sampler": SAMPLER, "evaluate": False}
+    answer = client.post("/jobs/generate", json=body, headers={"X-Request-ID": "from-ward-7"})
+    job = Job.at(client, answer)
+    job.until(lambda seen: seen["status"] == "succeeded")
+    followed = {"gateway": "job_submitted", "worker-generate": "job_drawn", "worker-evaluate": "job_ended"}
+    for process, event in followed.items():
+        lines = [json.loads(line) for line in (logs / f"{process}.log").read_text().splitlines()]
+        mine = [line for line in lines if line.get("job_id") == job.id]
+        assert event in [line["event"] for line in mine]
+        assert {line.get("request_id") for line in mine} == {"from-ward-7"}, process
+
+
+def test_what_gateway_and_workers_did_is_in_the_metrics(client: httpx.Client, model_id: str) -> None:
+    def metrics() -> dict[str, float]:
+        lines = client.get("/metrics").raise_for_status().text.splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+    before = metrics()
+    job = Job(client, "/jobs/generate", {"model_id": model_id, "n_stays": 40, "sampler": SAMPLER, "evaluate": False})
+    job.until(lambda seen: seen["status"] == "succeeded")
+    counted = {
+        'cdmt_job_duration_seconds_count{kind="generate",outcome="succeeded"}': 1,
+        "cdmt_stays_generated_total": 40,
+        'cdmt_http_requests_total{method="POST",route="/jobs/generate",status="202"}': 1,
+    }
+    deadline = time.monotonic() + 10  # the record comes before the count
+    while (rise := {name: metrics()[name] - before.get(name, 0) for name in counted}) != counted:
+        assert time.monotonic() < deadline, rise
+    now = metrics()
+    for queue in ("train", "generate", "evaluate"):
+        assert sum(value for name, value in now.items() if name.startswith(f'cdmt_workers{{queue="{queue}"')) == 1
+        assert now[f'cdmt_queue_jobs{{queue="{queue}"}}'] == 0
+    assert now['cdmt_model_cache_total{load="loaded"}'] >= 1
+    assert now['cdmt_jobs{kind="train",state="succeeded"}'] >= 1
+
+
+def test_a_short_generation_does_not_wait_for_the_end_of_a_training(
+    client: httpx.Client, model_id: str, dataset: dict[str, Any]
+) -> None:
+    training = {**TINY_TRAINING.model_dump(), "max_steps": 10_000_000}
+    body = {"dataset_id": dataset["id"], "name": "night", "training": training, "network": TINY_NETWORK.model_dump()}
+    night = Job(client, "/jobs/train", body)
+    night.until(lambda now: now["progress"] and now["progress"]["step"] == "training" and now["progress"]["value"] > 0)
+    short = Job(client, "/jobs/generate", {"model_id": model_id, "n_stays": 10, "sampler": SAMPLER, "evaluate": False})
+    short.until(lambda now: now["status"] == "succeeded", seconds=30)
+    assert night.look()["status"] == "running"
+    client.post(f"{night.url}/cancel")
+    night.until(lambda now: now["status"] == "cancelled")
+
+
 def test_a_cohort_is_evaluated_against_a_dataset(client: httpx.Client, model_id: str, dataset: dict[str, Any]) -> None:
     body = {"model_id": model_id, "n_stays": 60, "sampler": SAMPLER, "evaluate": False}
     cohort = Job(client, "/jobs/generate", body)

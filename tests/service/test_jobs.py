@@ -5,6 +5,7 @@ import json
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from redis import Redis
@@ -20,6 +21,7 @@ from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import (
     SERIALIZER,
+    EvaluateRequest,
     GenerateRequest,
     JobKind,
     JobRecord,
@@ -199,7 +201,7 @@ def test_two_installations_on_one_redis_do_not_take_each_others_jobs(
         each.reconcile()
     assert (waiting(queue), waiting(other)) == (["job-1"], ["job-2"])
     redis.sadd(f"rq:workers:{queue_name('generate', installation_id(other.jobs.store.root))}", "rq:worker:w")
-    redis.set("rq:worker:w", "alive")
+    redis.hset("rq:worker:w", "state", "idle")
     assert (queue.workers()["generate"], other.workers()["generate"]) == (0, 1)
     other.cancel("job-2")
     assert (waiting(queue), waiting(other)) == (["job-1"], [])
@@ -280,6 +282,23 @@ def test_a_job_whose_workers_all_died_has_failed(queue: JobQueue, jobs: JobStore
     assert job.finished_at is not None
 
 
+def test_a_job_that_rq_gave_up_for_attempts_that_were_none_is_tried_anew_and_then_no_more(
+    queue: JobQueue, jobs: JobStore, redis: Redis
+) -> None:
+    queue.submit(generate())
+    start_in_rq(redis, jobs)
+    jobs.transition("job-1", lambda job: job.model_copy(update={"pardons": 1}))
+    in_rq(redis).set_status(JobStatus.FAILED)
+    queue.reconcile()
+    assert (jobs.read("job-1").status, jobs.read("job-1").pardons) == ("queued", 0)
+    assert waiting(queue) == ["job-1"]
+    assert in_rq(redis).retries_left == queue.settings.max_attempts - 1
+    start_in_rq(redis, jobs)
+    in_rq(redis).set_status(JobStatus.FAILED)
+    queue.reconcile()
+    assert jobs.read("job-1").status == "failed"
+
+
 def test_a_worker_that_ends_without_an_outcome_fails_its_job(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
     queue.submit(generate())
     start_in_rq(redis, jobs)
@@ -325,15 +344,16 @@ def test_a_wish_to_cancel_that_redis_lost_is_said_again(queue: JobQueue, jobs: J
 
 
 def test_a_job_that_does_not_stop_in_time_is_stopped_by_force(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
-    patient = JobQueue(redis=redis, jobs=jobs, settings=queue.settings)
-    impatient = JobQueue(redis=redis, jobs=jobs, settings=queue.settings.model_copy(update={"cancel_grace_seconds": 0}))
+    seconds = 0.0
+    queue = JobQueue(redis=redis, jobs=jobs, settings=queue.settings, clock=lambda: seconds)
     queue.submit(generate())
     start_in_rq(redis, jobs)
     queue.cancel("job-1")
     with redis.pubsub(ignore_subscribe_messages=True) as commands:  # type: ignore[no-untyped-call]
         commands.subscribe("rq:pubsub:worker-1")
-        patient.reconcile()
-        impatient.reconcile()
+        queue.reconcile()
+        seconds = queue.settings.cancel_grace_seconds + 1
+        queue.reconcile()
         messages = [message for _ in range(4) if (message := commands.get_message(timeout=0.2))]
     assert [json.loads(message["data"]) for message in messages] == [{"command": "stop-job", "job_id": "job-1"}]
 
@@ -347,6 +367,71 @@ def test_workers_are_counted_while_they_live(queue: JobQueue, redis: Redis) -> N
     )
     redis.hset("rq:worker:one", "birth", "now")
     assert queue.workers() == {"train": 0, "generate": 1, "evaluate": 0}
+
+
+def test_a_lease_from_before_the_clock_went_back_is_shortened(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    queue.submit(generate())
+    start_in_rq(redis, jobs)
+    registry = StartedJobRegistry(queue=queue.queues["generate"])
+    (name,) = cast("list[bytes]", redis.zrange(registry.key, 0, -1))
+    for ahead, left in ((7200, 2 * queue.settings.lease_seconds), (30, 30)):
+        redis.zadd(registry.key, {name: now().timestamp() + ahead})
+        queue.reconcile()
+        assert redis.zscore(registry.key, name) == pytest.approx(now().timestamp() + left, abs=5)
+
+
+def test_the_census_counts_every_job_by_kind_and_state(queue: JobQueue, jobs: JobStore) -> None:
+    for number in range(1, 5):
+        queue.submit(generate(f"job-{number}"))
+    become(jobs, "job-2", "running")
+    queue.cancel("job-3")
+    queue.reconcile()
+    assert queue.census == {("generate", "queued"): 2, ("generate", "running"): 1, ("generate", "cancelled"): 1}
+    jobs.remove("job-3")
+    queue.reconcile()
+    assert queue.census == {("generate", "queued"): 3}  # job-2, which no worker has, waits again
+
+
+def test_each_end_that_the_gateway_writes_is_counted_once(queue: JobQueue, jobs: JobStore, redis: Redis) -> None:
+    for number in (1, 2):
+        queue.submit(generate(f"job-{number}"))
+    for _ in range(2):
+        queue.cancel("job-1")
+    start_in_rq(redis, jobs, "job-2")
+    in_rq(redis, "job-2").set_status(JobStatus.FAILED)
+    for _ in range(2):
+        queue.reconcile()
+    durations = queue.figures.totals().durations
+    assert {end: sum(found.buckets) for end, found in durations.items()} == {
+        ("generate", "cancelled"): 1,
+        ("generate", "failed"): 1,
+    }
+
+
+def test_cohorts_and_uploaded_tables_take_turns_and_no_cohort_passes_another(
+    queue: JobQueue, jobs: JobStore, redis: Redis
+) -> None:
+    def upload(number: int) -> None:
+        request = EvaluateRequest(dataset_id="data-1", job_id="job-0")
+        queue.submit(JobRecord(id=f"table-{number}", created_at=now(), request=request))
+
+    def draw(number: int) -> None:
+        jobs.create(generate(f"job-{number}"))
+        hand_over(jobs, f"job-{number}")
+        queue.reconcile()
+
+    for number in range(1, 5):
+        upload(number)
+    for number in (1, 2):
+        draw(number)
+    order = ["table-1", "job-1-evaluation", "table-2", "job-2-evaluation", "table-3", "table-4"]
+    assert waiting(queue, "evaluate") == order
+    upload(5)
+    draw(3)
+    assert waiting(queue, "evaluate") == [*order[:5], "job-3-evaluation", "table-4", "table-5"]
+    redis.ltrim(queue.queues["evaluate"].key, -1, -1)
+    draw(4)
+    assert waiting(queue, "evaluate") == ["table-5", "job-4-evaluation"]
 
 
 def hand_over(jobs: JobStore, job_id: str = "job-1") -> JobRecord:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from structlog.testing import capture_logs
 
 from service.valkey import prepared, wait_until_ready
 from tests.worker.light_worker import JOBS_PER_PROCESS, QUEUE, TIMING
-from worker.horse import Errand, LeasedWorker, serve_errands
+from worker.horse import Errand, Horse, LeasedWorker, serve_errands
+from worker.parent import WarmWorker
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -172,10 +174,10 @@ def test_a_stopped_job_ends_at_once_and_is_not_run_again(
     send_stop_job_command(redis, job.id, serializer="json")
     until(ended(job, JobStatus.STOPPED))
     assert time.monotonic() - begin < 3
-    assert lost.read_text() == f"{job.id} requeued=False stopped=True\n"
     after = enqueue("note", str(notes))
     until(ended(after, JobStatus.FINISHED))
     assert len(pids(notes)) == 2
+    assert lost.read_text() == f"{job.id} requeued=False stopped=True\n"
 
 
 def test_a_job_is_interrupted_when_its_time_is_up(
@@ -287,6 +289,18 @@ def test_a_worker_that_redis_forgot_makes_itself_known_again(
     redis.flushall()
     until(lambda: get_keys(Queue(QUEUE, connection=redis)))
     until(ended(enqueue("note", str(tmp_path / "notes")), JobStatus.FINISHED))
+
+
+def test_upkeep_does_not_wait_for_a_clock_that_was_set_back(valkey_url: str, redis: Redis) -> None:
+    horse = Horse(print, preload=False)
+    connection = Redis.from_url(valkey_url)
+    worker = WarmWorker(QUEUE, connection=connection, horse=horse, name="w", timing=TIMING, on_lost=lambda *_: None)
+    worker.register_birth()  # type: ignore[no-untyped-call]
+    worker.run_maintenance_tasks()
+    assert not worker.should_run_maintenance_tasks
+    worker.last_cleaned_at = datetime.now(UTC) + timedelta(hours=2)  # type: ignore[assignment]
+    time.sleep(TIMING.maintenance)
+    assert worker.should_run_maintenance_tasks
 
 
 def test_an_idle_worker_waits_for_redis_for_a_while_and_then_ends_with_an_error(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from service.contracts.live import WAITING_FOR_EVALUATION
 from service.contracts.records import COHORT, ModelRecord
 from service.contracts.settings import Settings
 from service.contracts.storage import RECORD, ArtifactStore, file_sha256, write_record
-from service.jobs import JobQueue
+from service.jobs import JobQueue, connect
 from service.valkey import prepared, wait_until_ready
 from tests.worker.conftest import ignore_progress, never, publish_dataset
 from tests.worker.tables import FAST_SAMPLER, LENGTH, TINY_NETWORK, TINY_TRAINING
@@ -415,6 +415,40 @@ def test_the_worker_ends_with_an_error_when_redis_is_away_for_long_and_the_resul
         server.kill()
         until(has(queue, job_id, "succeeded"))
         assert worker.process.wait(30) == 1
+
+
+def test_sigterm_while_redis_is_away_costs_no_attempt(settings: Settings, trained_folder: Path, tmp_path: Path) -> None:
+    with prepared(tmp_path / "valkey") as valkey, ExitStack() as processes:
+
+        def start_redis() -> subprocess.Popen[bytes]:
+            server = processes.enter_context(killed_at_the_end(subprocess.Popen(valkey.argv)))
+            wait_until_ready(valkey.url)
+            return server
+
+        server = start_redis()
+        settings = settings.model_copy(update={"redis_url": valkey.url, "max_attempts": 1})
+        store = ArtifactStore(settings.data_dir)
+        queue = JobQueue(redis=connect(valkey.url), jobs=JobStore(store), settings=settings)
+        put_model(store, trained_folder)
+        worker = Worker(settings, "generate", tmp_path / "worker.log")
+        processes.enter_context(killed_at_the_end(worker.process))
+        job_id = submit(queue, 1_000_000)
+        until(samples(queue, job_id))
+        time.sleep(1.1)  # the append-only file goes to the disk each second
+        server.kill()
+        server.wait()
+        worker.process.terminate()
+        worker.process.wait(30)
+        start_redis()
+        assert queue.jobs.read(job_id).pardons == 1
+
+        def waits_again() -> bool:
+            queue.reconcile()
+            return queue.jobs.read(job_id).status == "queued"
+
+        until(waits_again)  # once the lease has run out
+        assert queue.jobs.read(job_id).pardons == 0
+        assert queue.status(queue.jobs.read(job_id)).queue_position == 0
 
 
 @pytest.mark.parametrize(

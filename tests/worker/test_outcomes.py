@@ -141,3 +141,12 @@ def test_a_job_that_ends_before_it_hears_the_cancel_is_cancelled() -> None:
     ended = outcomes.succeeded(JobResult(n_stays=1))(record("cancelling"))
     assert (ended.status, ended.result) == ("cancelled", None)
     assert outcomes.succeeded(JobResult(n_stays=1))(record("running")).status == "succeeded"
+
+
+def test_a_pardoned_attempt_leaves_the_end_to_the_gateway() -> None:
+    pardoned = outcomes.pardoned("making")(record("running"))
+    assert pardoned.pardons == 1
+    assert outcomes.lost("making", requeued=False, stopped=False)(pardoned).status == "queued"
+    assert outcomes.lost("making", requeued=False, stopped=True)(pardoned).status == "cancelled"
+    job = drawn()
+    assert outcomes.pardoned("making")(job) == job

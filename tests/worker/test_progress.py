@@ -152,3 +152,12 @@ def test_closing_forgets_progress_and_wish(link: JobLink, redis: Redis, job_id: 
     link.close()
     assert live.read_progress(redis, job_id) is None
     assert not live.cancel_requested(redis, job_id)
+
+
+def test_a_pulse_goes_with_the_progress_now_and_then(job_id: str, redis: Redis, jobs: JobStore, clock: Clock) -> None:
+    beats: list[float] = []
+    link = JobLink(job_id, redis=redis, jobs=jobs, clock=clock, pulse=lambda: beats.append(clock.now))
+    for _ in range(100):
+        link.progress("sampling", 1, 10)
+        clock.now += 0.25
+    assert beats == [1000.0, 1010.0, 1020.0]

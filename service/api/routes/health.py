@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from redis.exceptions import RedisError
-from starlette.responses import RedirectResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 
 from service.api.deps import Services, ServicesDep
 from service.api.errors import FieldError, Row, problem
@@ -45,6 +46,12 @@ def readyz(request: Request, services: ServicesDep) -> Ready | Response:
         detail = "; ".join(f"{error.pointer}: {error.message}" for error in missing)
         return problem(request, NOT_READY, detail, errors=missing, headers={"Retry-After": "5"})
     return Ready(workers=workers)
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def metrics(services: ServicesDep) -> Response:
+    """What Prometheus scrapes: jobs, queues, workers and requests, in its text format."""
+    return Response(generate_latest(services.meters.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/", include_in_schema=False)

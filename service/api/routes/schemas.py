@@ -14,6 +14,12 @@ MEDIA_TYPE = "application/schema+json"
 router = APIRouter(prefix="/schemas", tags=["service"])
 
 
+class SchemaResponse(JSONResponse):
+    """JSON that is a schema."""
+
+    media_type = MEDIA_TYPE
+
+
 def report_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a report as JSON."""
     name = f"urn:cdmt:schema:report:{REPORT_VERSION}"
@@ -21,7 +27,7 @@ def report_schema() -> dict[str, Any]:
     return {**head, **Report.model_json_schema(mode="serialization")}
 
 
-@router.get("/report", response_class=JSONResponse)
-def get_report_schema() -> JSONResponse:
+@router.get("/report", response_class=SchemaResponse)
+def get_report_schema() -> SchemaResponse:
     """The JSON Schema of every report of this service; docs/report.schema.json is the same."""
-    return JSONResponse(report_schema(), media_type=MEDIA_TYPE)
+    return SchemaResponse(report_schema())

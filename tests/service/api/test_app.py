@@ -85,6 +85,20 @@ def test_head_is_answered_as_get_is(client: httpx.Client, path: str) -> None:
     assert head.headers.get("content-type") == get.headers.get("content-type")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PUT", "/datasets", "GET, HEAD, POST"),
+        ("POST", "/jobs/some-job", "DELETE, GET, HEAD"),
+        ("OPTIONS", "/livez", "GET, HEAD"),
+        ("POST", "/docs", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_all_that_are_right(client: httpx.Client, method: str, path: str, allow: str) -> None:
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allow)
+
+
 def test_alive(client: httpx.Client) -> None:
     assert client.get("/livez").json() == {"status": "alive"}
 

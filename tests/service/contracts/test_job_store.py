@@ -180,3 +180,14 @@ def test_what_somebody_else_has_removed_is_forgotten(store: ArtifactStore) -> No
     store.remove("jobs", "job-1")
     assert list(jobs.active()) == []
     assert jobs.expired(datetime.max.replace(tzinfo=UTC)) == []
+
+
+def test_what_a_process_left_that_died_while_it_wrote_the_record_goes_with_the_next_change(
+    store: ArtifactStore, jobs: JobStore
+) -> None:
+    add_job(store, "job-1")
+    folder = store.directory("jobs", "job-1")
+    (folder / ".record.json.123.abcd").write_text("{")
+    (folder / ".webhook.json.123.abcd").write_text("{")  # of the gateway, which may be writing
+    jobs.transition("job-1", lambda job: job)
+    assert sorted(path.name for path in folder.iterdir()) == [".webhook.json.123.abcd", "record.json"]

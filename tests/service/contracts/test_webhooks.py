@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 from service.contracts.jobs import now
 from service.contracts.storage import ArtifactStore
@@ -49,3 +50,13 @@ def test_what_cannot_be_understood_counts_as_nothing_tried(store: ArtifactStore)
     add_job(store, "job-1")
     (store.directory("jobs", "job-1") / DELIVERY).write_text("{")
     assert Outbox(store).delivery("job-1") == Delivery()
+
+
+def test_the_next_attempt_comes_in_its_time_and_does_not_wait_for_a_clock_that_went_back() -> None:
+    last = now()
+    delivery = Delivery(
+        status="retrying", attempts=1, last_attempt_at=last, next_attempt_at=last + timedelta(seconds=300)
+    )
+    due = {seconds: delivery.is_due(last + timedelta(seconds=seconds)) for seconds in (-7200, -1, 0, 299, 300, 7200)}
+    assert due == {-7200: True, -1: True, 0: False, 299: False, 300: True, 7200: True}
+    assert Delivery().is_due(last)
