@@ -70,6 +70,17 @@ def test_a_cohort_has_exactly_the_labels_that_were_asked_for(folder: Path) -> No
 
 
 @pytest.mark.slow
+def test_a_preset_goes_behind_the_options(folder: Path) -> None:
+    """The paper's output has no gaps, unless they are asked for."""
+    done = cdmt(folder, "generate", "icu", "-n", "50", "--preset", "paper", "--steps", "5", "--out", "paper.parquet")
+    assert done.returncode == 0, done.stderr
+    assert not pd.read_parquet(folder / "paper.parquet")["heart_rate"].isna().any()
+    again = ("--preset", "paper", "--missing", "as_observed", "--steps", "5", "--out", "gaps.parquet")
+    assert cdmt(folder, "generate", "icu", "-n", "50", *again).returncode == 0
+    assert pd.read_parquet(folder / "gaps.parquet")["heart_rate"].isna().any()
+
+
+@pytest.mark.slow
 def test_a_table_that_is_too_close_can_be_an_error(folder: Path) -> None:
     made_up_stays(seed=1).to_parquet(folder / "others.parquet", index=False)
     files = ("stays.parquet", "stays.parquet", "--holdout", "others.parquet", "--report", "held.html")
