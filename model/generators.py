@@ -86,7 +86,7 @@ class Cdmt:
             progress=progress,
             cancelled=cancelled,
         )
-        return TrainedCdmt(self, codec, trained.denoiser.requires_grad_(False).to(compute.torch_device()))
+        return TrainedCdmt(self, codec, trained.module.requires_grad_(False).to(compute.torch_device()))
 
 
 @dataclass(frozen=True)

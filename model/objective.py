@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, TypedDict, TypeVar
 import torch
 from torch import Tensor, nn
 
-from model.diffusion.denoiser import Denoiser, Dimensions
+from model.diffusion.denoiser import Denoiser, Dimensions, start_at_marginals
 from model.diffusion.guidance import one_hot_labels
 from model.diffusion.loss import diffusion_loss, low_discrepancy_times
 from model.diffusion.precision import MixedPrecision
@@ -68,7 +68,7 @@ class Denoising:
             rho_range=self.training.rho_range,
             generator=generator,
         )
-        denoiser.start_at_marginals(log_marginals)
+        start_at_marginals(denoiser.network.outputs, log_marginals)
         return denoiser
 
     def loss(self, module: Denoiser, batch: Batch, *, generator: torch.Generator) -> Tensor:

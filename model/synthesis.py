@@ -67,11 +67,11 @@ def synthesise(
     """Draw one stay per row of `labels` (n, K), at most `chunk_size` at a time; -1 leaves a label to the model.
 
     Stays that `accept` (n,) refuses are drawn again with the same labels until it takes them, and `redrawn` is told how
-    many. The noise of chunk k depends on (seed, k) and the attempt alone, so that any chunk can be drawn again. Where
-    memory does not hold a chunk, its stays go through the network in halves, each with its own part of the chunk's
-    noise: the chunk, and the file, keep their shape. Raises Cancelled between two solver steps; SamplingError if the
-    network left the finite numbers, or if after 50 attempts a stay is still refused; and the error of memory where it
-    does not hold a single stay. Progress counts stays, also within a chunk.
+    many. The noise of chunk k depends on (seed, k) and the attempt alone, that of churn also on the kind of device, so
+    that any chunk can be drawn again. Where memory does not hold a chunk, its stays go through the network in halves,
+    each with its own part of the chunk's noise: the chunk, and the file, keep their shape. Raises Cancelled between two
+    solver steps; SamplingError if the network left the finite numbers, or if after 50 attempts a stay is still refused;
+    and the error of memory where it does not hold a single stay. Progress counts stays, also within a chunk.
     """
     halving = Halving()
     for number, first in enumerate(range(0, len(labels), chunk_size)):
@@ -88,8 +88,10 @@ def synthesise(
             tell: Callable[[float], None] = tell,
             number: int = number,
         ) -> Stays:
-            noise = partial(_noise, model.denoiser, len(codes), seed=(seed, number, *key))
-            part = partial(_draw, model, codes, noise, noise(), sampler=sampler, missing=missing, tell=tell)
+            whole = (seed, number, *key)
+            start = _noise(model.denoiser, len(codes), key=whole, device=torch.device("cpu"))
+            noise = partial(_step_noise, model.denoiser, len(codes), seed=whole)
+            part = partial(_draw, model, codes, noise, start, sampler=sampler, missing=missing, tell=tell)
             return concatenate(halving.run(part, len(codes)))
 
         yield _accepted(chunk, draw, accept=accept, redrawn=redrawn)
@@ -109,11 +111,18 @@ def _accepted(labels: npt.NDArray[np.int64], draw: Draw, *, accept: Accept, redr
     return stays
 
 
-def _noise(denoiser: Denoiser, n: int, step: int | None = None, *, seed: tuple[int, ...]) -> Tensor:
-    """(n, L, D) standard normal numbers of a chunk, to start from or for a solver step; the same on every device."""
-    key = seed if step is None else (*seed, AFTER_START + step)
+def _noise(denoiser: Denoiser, n: int, *, key: tuple[int, ...], device: torch.device) -> Tensor:
+    """(n, L, D) standard normal numbers of a chunk, by `key` and the device that draws them."""
+    mixed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+    generator = torch.Generator(device).manual_seed(int(mixed) % 2**63)
     shape = (n, denoiser.dimensions.sequence_length, denoiser.state_dim)
-    return torch.randn(shape, generator=_generator(key))
+    return torch.randn(shape, generator=generator, device=device)
+
+
+def _step_noise(denoiser: Denoiser, n: int, step: int, *, seed: tuple[int, ...]) -> Tensor:
+    """Noise for a solver step, on the denoiser's device: a GPU would wait for what a CPU draws in every step."""
+    key = (*seed, AFTER_START + step)
+    return _noise(denoiser, n, key=key, device=denoiser.embedding.weight.device)
 
 
 @torch.no_grad()
@@ -175,9 +184,4 @@ def _churn(denoiser: Denoiser, amount: float, step_noise: Callable[[int], Tensor
     """Fresh noise for the embeddings alone: values keep the deterministic path, which is more exact for them."""
     device = denoiser.embedding.weight.device
     is_embedding = torch.arange(denoiser.state_dim, device=device) >= denoiser.dimensions.n_numerical
-    return Churn(amount * is_embedding.float(), lambda step: step_noise(step).to(device))
-
-
-def _generator(key: tuple[int, ...]) -> torch.Generator:
-    mixed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(mixed) % 2**63)
+    return Churn(amount * is_embedding.float(), step_noise)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from model.compute import Compute
 from model.data.codec import Codec, Encoded
-from model.objective import Module
+from model.diffusion.denoiser import Denoiser
+from model.objective import Denoising, Module
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import Cancelled, Interrupted
-from model.training_run import Fitted, Fitting, Trained, TrainingRun
+from model.training_run import Fitted, Fitting
 
 Progress = Callable[[str, int, int], None]
 """(step, value, max): what is being done, and how far it is."""
@@ -33,16 +34,16 @@ def train(
     progress: Progress,
     cancelled: CancelCheck,
     checkpoint_seconds: float = 60.0,
-) -> Trained:
+) -> Fitted[Denoiser]:
     """Train our denoiser on encoded stays until `max_steps` or `max_minutes` (CDMT-EHR, algorithm 1); see `finish`."""
-    fitted = finish(
-        TrainingRun(stays, codec, network=network, training=training, seed=seed, compute=compute),
+    objective = Denoising(network, training)
+    return finish(
+        Fitting(stays, codec, objective=objective, training=training, seed=seed, compute=compute),
         workdir=workdir,
         progress=progress,
         cancelled=cancelled,
         checkpoint_seconds=checkpoint_seconds,
     )
-    return Trained(fitted.module, fitted.summary)
 
 
 def finish(

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from model.compute import Compute
 from model.data.codec import Codec, Encoded
-from model.diffusion.denoiser import Denoiser, Dimensions
+from model.diffusion.denoiser import Dimensions
 from model.diffusion.ema import EMA
-from model.objective import Batch, Denoising, Module, Objective, log_marginals_of
+from model.objective import Batch, Module, Objective, log_marginals_of
 from model.spec.base import Spec
-from model.spec.config import NetworkConfig, TrainingConfig
+from model.spec.config import TrainingConfig
 from model.spec.errors import NonFiniteLoss
 from model.training_checkpoint import TrainingProgress, fingerprint_of, read_checkpoint, write_checkpoint
 
@@ -253,28 +253,3 @@ class Fitting(Generic[Module]):
             moments = {key: tensors.get(f"{key}/{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
             if moments["exp_avg"] is not None:
                 self.optimiser.state[value] = moments
-
-
-@dataclass(frozen=True)
-class Trained:
-    """Our denoiser, trained."""
-
-    denoiser: Denoiser
-    summary: TrainingSummary
-
-
-class TrainingRun(Fitting[Denoiser]):
-    """A training of our denoiser."""
-
-    def __init__(
-        self,
-        stays: Encoded,
-        codec: Codec,
-        *,
-        network: NetworkConfig,
-        training: TrainingConfig,
-        seed: int,
-        compute: Compute,
-    ) -> None:
-        objective = Denoising(network, training)
-        super().__init__(stays, codec, objective=objective, training=training, seed=seed, compute=compute)

@@ -14,6 +14,7 @@ from model.compute import Compute
 from model.data.codec import Codec
 from model.data.layout import TableLayout
 from model.data.split import Split, split
+from model.diffusion.denoiser import Denoiser
 from model.spec.base import Spec
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import CheckpointError
@@ -22,7 +23,7 @@ from model.spec.report import EvaluationOptions
 from model.spec.schema import Schema
 from model.strata import label_joint
 from model.training import CHECKPOINT, CancelCheck, Progress, train
-from model.training_run import Trained
+from model.training_run import Fitted
 from service.contracts.ids import new_id
 from service.contracts.jobs import JobRecord, JobResult, TrainRequest, now
 from service.contracts.records import TABLE, WEIGHTS, FileEntry, ModelRecord
@@ -86,7 +87,7 @@ def train_model(
         checkpoint_seconds=checkpoint_seconds,
     )
     trained = _from_the_start_if_damaged(fit, workdir)
-    save_model(_description(recipe, codec, arranged.layout, sides, trained), trained.denoiser, destination)
+    save_model(_description(recipe, codec, arranged.layout, sides, trained), trained.module, destination)
     model = load_model(destination, compute.torch_device())  # as every later job will
     made = report_on_model(
         model,
@@ -135,7 +136,7 @@ def run_train(record: JobRecord, request: TrainRequest, *, shop: Workshop, link:
     )
 
 
-def _from_the_start_if_damaged(fit: Callable[[], Trained], workdir: Path | None) -> Trained:
+def _from_the_start_if_damaged(fit: Callable[[], Fitted[Denoiser]], workdir: Path | None) -> Fitted[Denoiser]:
     """What `fit` makes; without the checkpoint in `workdir` if that cannot be used, rather than not at all."""
     try:
         return fit()
@@ -147,7 +148,9 @@ def _from_the_start_if_damaged(fit: Callable[[], Trained], workdir: Path | None)
     return fit()
 
 
-def _description(recipe: Recipe, codec: Codec, layout: TableLayout, sides: Split, trained: Trained) -> ModelDescription:
+def _description(
+    recipe: Recipe, codec: Codec, layout: TableLayout, sides: Split, trained: Fitted[Denoiser]
+) -> ModelDescription:
     return ModelDescription(
         software_version=software_version(),
         layout=layout,

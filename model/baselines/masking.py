@@ -20,6 +20,7 @@ from model.diffusion.denoiser import (
     Denoised,
     DenoiserNetwork,
     Dimensions,
+    start_at_marginals,
 )
 from model.diffusion.embedding import CategoryEmbedding
 from model.diffusion.guidance import one_hot_labels
@@ -53,12 +54,6 @@ class MaskDenoiser(MixedPrecision):
             learnable=training.noise_schedule == "learnable",
             rho_range=training.rho_range,
         )
-
-    def start_at_marginals(self, log_marginals: Tensor) -> None:
-        """Let the logits begin at the training marginals, (M_c, C): zero weights, bias = log marginal."""
-        with torch.no_grad():
-            self.network.outputs.weight[self.dimensions.n_numerical :] = 0
-            self.network.outputs.bias[self.dimensions.n_numerical :] = log_marginals.flatten()
 
     def forward(self, x: Tensor, sigma: Tensor, codes: Tensor, t: Tensor, label: Tensor) -> Denoised:
         """X and sigma (B, L, M_n), codes (B, L, M_c), t (B,), label (B, K). A hidden category enters as zeros."""
@@ -96,7 +91,7 @@ class MaskDenoising:
     def build(self, dimensions: Dimensions, log_marginals: Tensor, *, generator: torch.Generator) -> MaskDenoiser:
         """See `Objective`."""
         denoiser = MaskDenoiser(dimensions, self.network, self.training, generator=generator)
-        denoiser.start_at_marginals(log_marginals)
+        start_at_marginals(denoiser.network.outputs, log_marginals)
         return denoiser
 
     def loss(self, module: MaskDenoiser, batch: Batch, *, generator: torch.Generator) -> Tensor:

@@ -13,7 +13,7 @@ from model.baselines.drawing import AfterStep
 from model.baselines.gaussian import denoising_step, noised
 from model.baselines.multinomial import LOG_ZERO, MultinomialDiffusion
 from model.baselines.schedule import LinearSchedule
-from model.diffusion.denoiser import Dimensions
+from model.diffusion.denoiser import Dimensions, start_at_marginals
 from model.diffusion.loss import low_discrepancy_times
 from model.diffusion.precision import MixedPrecision
 from model.objective import Batch, ParameterGroup
@@ -44,12 +44,6 @@ class TimeDiffDenoiser(MixedPrecision):
             length=dimensions.sequence_length,
         )
 
-    def start_at_marginals(self, log_marginals: Tensor) -> None:
-        """Let the predicted categories begin at the training marginals, as those of our own denoiser do."""
-        with torch.no_grad():
-            self.network.outputs.weight[self.n_numerical :] = 0
-            self.network.outputs.bias[self.n_numerical :] = log_marginals.flatten()
-
     def forward(self, x: Tensor, codes: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """X (B, L, M_n), codes (B, L, M_c), steps t (B,) -> eps (B, L, M_n), log z^_0 (B, L, M_c, C)."""
         one_hot = self.categories.one_hot(codes)
@@ -73,7 +67,7 @@ class MixedDiffusion:
     def build(self, dimensions: Dimensions, log_marginals: Tensor, *, generator: torch.Generator) -> TimeDiffDenoiser:  # noqa: ARG002  (torch's layers draw from the default one)
         """See `Objective`."""
         denoiser = TimeDiffDenoiser(dimensions, self)
-        denoiser.start_at_marginals(log_marginals)
+        start_at_marginals(denoiser.network.outputs, log_marginals)
         return denoiser
 
     def loss(self, module: TimeDiffDenoiser, batch: Batch, *, generator: torch.Generator) -> Tensor:

@@ -23,7 +23,7 @@ Codes = npt.NDArray[np.int64]
 class Encoded(NamedTuple):
     """Stays as the network sees them. After its end a stay is the same as any other, but for what is static.
 
-    numerical    (n, L, M_n) float32, filled and z-scored
+    numerical    (n, L, M_n) float32, filled, then z-scores or normal scores
     categorical  (n, L, M_ch) int64 codes, one column per channel
     labels       (n, K) int64 codes
     observed     (n, L, M_n) False where the number was filled in

@@ -48,7 +48,8 @@ class CodecState(Spec):
 
     The range of a numerical feature runs from the 11th smallest of the stays' minima to the 11th largest of their
     maxima; if it was measured in fewer than 22 stays it is the schema's bounds, and where there are none, mean +- 4
-    standard deviations. The mean of a feature that was measured in fewer than 11 stays is not kept, either.
+    standard deviations. The mean of a feature that was measured in fewer than 11 stays is not kept, either. From each
+    knot of a feature to the next there are values of 11 stays.
     """
 
     data_schema: Schema
@@ -92,7 +93,8 @@ def _numerical_state(
     if scale <= 1e-6 * max(abs(center), 1e-6):
         scale = 1.0
     low, high = _shared_range(values, feature, mean)
-    knots = fit_knots(filled, low=low, high=high) if scaling == "quantile" else ()
+    quantile = scaling == "quantile"
+    knots = fit_knots(filled, values, low=low, high=high, shared_by=SHARED_BY) if quantile else ()
     return NumericalState(name=feature.name, mean=mean, center=center, scale=scale, low=low, high=high, knots=knots)
 
 

@@ -99,6 +99,14 @@ class DenoiserNetwork(nn.Module):
         return output[..., : self.n_numerical], logits
 
 
+@torch.no_grad()
+def start_at_marginals(outputs: nn.Linear, log_marginals: Tensor) -> None:
+    """Let the logits, the last `outputs`, begin at log marginals (M_c, C) with zero weights (Mueller et al. 2025)."""
+    first = outputs.out_features - log_marginals.numel()
+    outputs.weight[first:] = 0
+    outputs.bias[first:] = log_marginals.flatten()
+
+
 class Denoised(NamedTuple):
     """What the denoiser knows of a clean stay: values (B, L, M_n) and raw logits (B, L, M_c, C)."""
 
@@ -139,12 +147,6 @@ class Denoiser(MixedPrecision):
     def state_dim(self) -> int:
         """Coordinates of a state per clinical step, D = M_n + M_c d."""
         return self.dimensions.n_numerical + len(self.dimensions.channel_sizes) * self.embedding.dim
-
-    def start_at_marginals(self, log_marginals: Tensor) -> None:
-        """Let the logits begin at the training marginals, (M_c, C): zero weights, bias = log marginal."""
-        with torch.no_grad():
-            self.network.outputs.weight[self.dimensions.n_numerical :] = 0
-            self.network.outputs.bias[self.dimensions.n_numerical :] = log_marginals.flatten()
 
     def pack(self, numerical: Tensor, codes: Tensor) -> Tensor:
         """Clean values (B, L, M_n) and codes (B, L, M_c) -> one state (B, L, D)."""

@@ -25,7 +25,8 @@ class PowerMeanSchedule(nn.Module):
     """sigma(t) for every clinical time step and feature: rho = rho_global + rho_feature + rho_step, in `rho_range`.
 
     1 + M + L parameters in place of L x M. The sum is clamped because the gradient of the cross-entropy drives it one
-    way only: more noise early in t always makes the loss smaller.
+    way only: more noise early in t always makes the loss smaller. It begins at `rho`, or at the bound next to it:
+    beyond the bounds it would have no gradient, and stay there.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class PowerMeanSchedule(nn.Module):
     ) -> None:
         super().__init__()
         self.sigma_min, self.sigma_max, self.rho_range = sigma_min, sigma_max, rho_range
-        self.rho_global = nn.Parameter(torch.tensor(rho), requires_grad=learnable)
+        self.rho_global = nn.Parameter(torch.tensor(rho).clamp(*rho_range), requires_grad=learnable)
         self.rho_feature = nn.Parameter(torch.zeros(n_features), requires_grad=learnable)
         self.rho_step = nn.Parameter(torch.zeros(sequence_length), requires_grad=learnable)
 

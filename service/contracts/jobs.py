@@ -86,7 +86,7 @@ Told = Annotated[Webhook | None, Field(description="who shall be told of the job
 
 def _with_preset(given: object, known: Mapping[Preset, Mapping[str, object]]) -> object:
     """A request's fields before they are parsed, and under them those of its preset; what is wrong is left as it is."""
-    if not isinstance(given, Mapping) or given.get("preset") not in known:
+    if not isinstance(given, Mapping) or given.get("preset") not in list(known):  # a list: it may have no hash
         return given
     return presets.filled(given, known[given["preset"]])
 

@@ -9,7 +9,7 @@ from model.data.stays import Stays
 from model.generators import Cdmt, TrainedGenerator
 from model.spec.config import NetworkConfig, SamplerConfig, TrainingConfig
 from model.synthesis import UNCONDITIONED
-from model.training_run import TrainingRun
+from model.training_run import Fitting
 
 GENERATOR = Cdmt(
     NetworkConfig(hidden_dim=16, n_layers=1, embedding_dim=4),
@@ -79,12 +79,12 @@ def test_stays_from_several_chunks_are_put_together(ours: TrainedGenerator) -> N
 def test_a_finished_training_is_not_done_again(
     ours: TrainedGenerator, toy_stays: Stays, toy_codec: Codec, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def advance(_: TrainingRun) -> None:
+    def advance(_: object) -> None:
         raise AssertionError("it trains")
 
     checkpoint = workdir / "training.safetensors"
     written = checkpoint.stat().st_mtime_ns
-    monkeypatch.setattr(TrainingRun, "advance", advance)
+    monkeypatch.setattr(Fitting, "advance", advance)
     again = trained(GENERATOR, toy_stays, toy_codec, workdir)
     assert np.array_equal(drawn(again, asked(9)).numerical, drawn(ours, asked(9)).numerical, equal_nan=True)
     assert checkpoint.stat().st_mtime_ns == written

@@ -46,7 +46,7 @@ def model(toy_stays: Stays, toy_codec: Codec) -> Model:
         n_training_stays=len(toy_stays),
         seed=0,
     )
-    return Model(description, toy_codec, trained.denoiser.requires_grad_(False))
+    return Model(description, toy_codec, trained.module.requires_grad_(False))
 
 
 def draw(
@@ -187,12 +187,12 @@ def test_stays_that_no_attempt_makes_acceptable_are_an_error(model: Model) -> No
         )
 
 
-@pytest.mark.parametrize("solver", ["euler", "2m"])
+@pytest.mark.parametrize("solver", [{"solver": "euler"}, {"solver": "2m"}, {"solver": "2m", "churn": 1}])
 def test_a_chunk_that_the_memory_does_not_hold_is_drawn_in_halves_and_is_the_same(
-    model: Model, monkeypatch: pytest.MonkeyPatch, solver: str
+    model: Model, monkeypatch: pytest.MonkeyPatch, solver: dict[str, object]
 ) -> None:
     labels = np.arange(100) % 2
-    sampler = SamplerConfig.model_validate({"solver": solver, "n_steps": 10})
+    sampler = SamplerConfig.model_validate({**solver, "n_steps": 10})
     expected = draw(model, labels, sampler=sampler, missing="imputed")
     sizes = []
     forward = type(model.denoiser).forward

@@ -7,10 +7,12 @@ import torch
 from model.compute import Compute
 from model.data.codec import Codec, Encoded
 from model.data.stays import Stays
+from model.diffusion.denoiser import Denoiser
+from model.objective import Denoising
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import Cancelled, CheckpointError, Interrupted, NonFiniteLoss
 from model.training import train
-from model.training_run import Trained, TrainingRun, drop_labels
+from model.training_run import Fitted, Fitting, drop_labels
 
 TINY = NetworkConfig(hidden_dim=16, n_layers=1, embedding_dim=4)
 CPU = Compute(device="cpu", precision="float32")
@@ -27,7 +29,7 @@ def fit(
     workdir: Path | None = None,
     stop_at: int | None = None,
     training: TrainingConfig | None = None,
-) -> Trained:
+) -> Fitted[Denoiser]:
     steps: list[int] = []
     return train(
         encoded,
@@ -48,8 +50,8 @@ def encoded(toy_stays: Stays, toy_codec: Codec) -> Encoded:
     return toy_codec.encode(toy_stays)
 
 
-def weights(trained: Trained) -> dict[str, torch.Tensor]:
-    return dict(trained.denoiser.named_parameters())
+def weights(fitted: Fitted[Denoiser]) -> dict[str, torch.Tensor]:
+    return dict(fitted.module.named_parameters())
 
 
 def test_the_loss_falls(encoded: Encoded, toy_codec: Codec) -> None:
@@ -133,13 +135,14 @@ def test_time_is_a_limit_too(encoded: Encoded, toy_codec: Codec) -> None:
 
 @pytest.mark.parametrize("schedule", ["learnable", "fixed"])
 def test_the_schedule_is_learned_only_when_asked(encoded: Encoded, toy_codec: Codec, schedule: str) -> None:
-    denoiser = fit(encoded, toy_codec, training=quick(noise_schedule=schedule)).denoiser
+    denoiser = fit(encoded, toy_codec, training=quick(noise_schedule=schedule)).module
     moved = float(denoiser.embedding_schedule.rho_feature.abs().sum())
     assert (moved > 0) == (schedule == "learnable")
 
 
 def test_every_stay_is_seen_once_an_epoch(encoded: Encoded, toy_codec: Codec) -> None:
-    run = TrainingRun(encoded, toy_codec, network=TINY, training=quick(batch_size=95), seed=0, compute=CPU)
+    training = quick(batch_size=95)
+    run = Fitting(encoded, toy_codec, objective=Denoising(TINY, training), training=training, seed=0, compute=CPU)
     n = len(run.data[2])
     assert n == 380
     seen = []

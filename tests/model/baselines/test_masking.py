@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from model.baselines.masking import MASK, MaskDenoiser, mask_loss, masked
-from model.diffusion.denoiser import Dimensions
+from model.diffusion.denoiser import Dimensions, start_at_marginals
 from model.diffusion.loss import low_discrepancy_times
 from model.spec.config import NetworkConfig, TrainingConfig
 
@@ -79,7 +79,7 @@ def test_a_hidden_category_says_nothing_and_a_seen_one_something(denoiser: MaskD
 
 
 def test_it_starts_at_the_marginals(denoiser: MaskDenoiser) -> None:
-    denoiser.start_at_marginals(MARGINALS.clamp(min=1e-9).log())
+    start_at_marginals(denoiser.network.outputs, MARGINALS.clamp(min=1e-9).log())
     denoised = denoiser(
         torch.randn(3, 4, 2), torch.ones(3, 4, 2), torch.full((3, 4, 2), MASK), torch.full((3,), 0.5), torch.zeros(3, 2)
     )

@@ -65,6 +65,15 @@ def test_quantile_scaling_shows_normal_scores_and_gives_the_values_back() -> Non
     assert np.array_equal(again.encode(stays).numerical, encoded.numerical)
 
 
+def test_quantile_scaling_of_features_that_are_constant_rare_or_never_measured() -> None:
+    values = np.full((100, 5, 3), np.nan)
+    values[:, :, 0] = 7
+    values[:12, :, 1] = np.arange(12)[:, None]
+    codec = Codec.fit(make_stays(values), make_schema(3), scaling="quantile")
+    assert [state.knots for state in codec.state.numerical] == [(), (), ()]
+    assert np.isfinite(codec.encode(make_stays(values)).numerical).all()
+
+
 def test_the_plain_codec_has_z_scores_whatever_the_network_is_shown() -> None:
     stays = make_stays(np.random.default_rng(0).lognormal(3, 1, (500, 5, 1)))
     expected = Codec.fit(stays, make_schema()).encode(stays).numerical

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from model.diffusion.denoiser import Denoiser, Dimensions
+from model.diffusion.denoiser import Denoiser, Dimensions, start_at_marginals
 from model.diffusion.precond import c_skip
 from model.spec.config import NetworkConfig
 
@@ -60,7 +60,7 @@ def test_pack_and_unpack_are_inverse() -> None:
 def test_logits_start_at_the_marginals() -> None:
     denoiser = denoiser_of()
     marginals = torch.tensor([[0.9, 0.1, 1.0], [0.2, 0.3, 0.5]])
-    denoiser.start_at_marginals(marginals.log())
+    start_at_marginals(denoiser.network.outputs, marginals.log())
     _, _, logits = evaluate(denoiser, 3)
     assert torch.allclose(logits.softmax(-1)[..., 0, :2], torch.tensor([0.9, 0.1]), atol=1e-6)
     assert torch.allclose(logits.softmax(-1)[..., 1, :], marginals[1], atol=1e-6)

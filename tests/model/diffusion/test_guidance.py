@@ -94,7 +94,7 @@ def two_labels() -> Denoiser:
     ).requires_grad_(False)
 
 
-BOTH = one_hot_labels(torch.tensor([[0, 2], [1, -1], [1, 0]]), (2, 3))
+BOTH = one_hot_labels(torch.tensor([[0, 2], [1, -1], [-1, 0]]), (2, 3))
 
 
 def test_labels_of_different_scale_join_one_after_the_other(two_labels: Denoiser) -> None:
@@ -104,6 +104,7 @@ def test_labels_of_different_scale_join_one_after_the_other(two_labels: Denoiser
     expected = nothing + 2 * (first - nothing) + 3 * (both - first)
     assert torch.allclose(result[..., :2], expected, atol=1e-4)
     assert torch.equal(first[1], both[1])
+    assert torch.equal(first[2], nothing[2])
 
 
 MASKS = ([0.0] * 5, [1.0, 1, 0, 0, 0], [1.0] * 5)

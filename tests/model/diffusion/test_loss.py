@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from model.diffusion.denoiser import Denoiser, Dimensions
+from model.diffusion.denoiser import Denoiser, Dimensions, start_at_marginals
 from model.diffusion.loss import diffusion_loss, low_discrepancy_times
 from model.spec.config import NetworkConfig
 
@@ -41,7 +41,7 @@ def test_one_time_is_uniform() -> None:
 
 def test_uniform_logits_cost_the_entropy_of_their_categories() -> None:
     denoiser = denoiser_of(1)
-    denoiser.start_at_marginals(torch.tensor([[0.5, 0.5, 1, 1], [0.25, 0.25, 0.25, 0.25]]).log())
+    start_at_marginals(denoiser.network.outputs, torch.tensor([[0.5, 0.5, 1, 1], [0.25, 0.25, 0.25, 0.25]]).log())
     loss = diffusion_loss(denoiser, torch.randn(6, 3, 1), torch.zeros(6, 3, 2, dtype=torch.long), **arguments(denoiser))
     assert math.isclose(loss.categorical.item(), (math.log(2) + math.log(4)) / 2, rel_tol=1e-4)
 

@@ -21,9 +21,15 @@ def test_ends_are_sigma_min_and_sigma_max_even_where_the_plain_form_overflows(rh
     assert sigma(1.0, rho) == pytest.approx(100.0, rel=1e-4)
 
 
-def schedule(*, learnable: bool = True, rho: float = 7.0) -> PowerMeanSchedule:
+def schedule(*, learnable: bool = True, rho_range: tuple[float, float] = RHO_RANGE) -> PowerMeanSchedule:
     return PowerMeanSchedule(
-        sequence_length=3, n_features=2, sigma_min=0.002, sigma_max=80.0, rho=rho, learnable=learnable
+        sequence_length=3,
+        n_features=2,
+        sigma_min=0.002,
+        sigma_max=80.0,
+        rho=7.0,
+        learnable=learnable,
+        rho_range=rho_range,
     )
 
 
@@ -37,8 +43,18 @@ def test_exponents_factorise_over_features_and_steps() -> None:
 
 
 def test_exponents_are_clamped() -> None:
-    assert schedule(rho=99.0).rho().max() == RHO_RANGE[1]
-    assert schedule(rho=-3.0).rho().min() == RHO_RANGE[0]
+    module = schedule()
+    with torch.no_grad():
+        module.rho_feature.copy_(torch.tensor([-99.0, 99.0]))
+    assert module.rho().tolist() == [list(RHO_RANGE)] * 3
+
+
+@pytest.mark.parametrize("rho_range", [(8.0, 20.0), (1.0, 4.0)])
+def test_a_schedule_learns_also_where_the_bounds_leave_out_its_start(rho_range: tuple[float, float]) -> None:
+    module = schedule(rho_range=rho_range)
+    torch.autograd.backward(module.rho().sum())
+    assert module.rho_global.grad == 6
+    assert rho_range[0] <= float(module.rho_global.detach()) <= rho_range[1]
 
 
 def test_sigma_has_a_finite_gradient_also_at_the_ends() -> None:

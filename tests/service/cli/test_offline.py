@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import structlog
+from pyarrow import parquet
 
 from service.cli.app import main
 
@@ -67,6 +68,15 @@ def test_a_cohort_has_exactly_the_labels_that_were_asked_for(folder: Path) -> No
     assert label_counts(folder / "cohort.parquet") == {1: 60, 0: 140}
     assert "cohort.parquet" in done.stdout
     assert "privacy: not evaluated. " in done.stdout
+
+
+@pytest.mark.slow
+def test_a_preset_goes_behind_the_options(folder: Path) -> None:
+    done = cdmt(folder, "generate", "icu", "-n", "50", "--preset", "paper", "--steps", "5", "--out", "paper.parquet")
+    assert done.returncode == 0, done.stderr
+    request = json.loads(parquet.read_metadata(folder / "paper.parquet").metadata[b"cdmt.request"])
+    paper = {"solver": "euler", "n_steps": 5, "guidance_scale": 1.5, "start": "zero", "churn": 0.0}
+    assert (request["sampler"], request["missing"]) == (paper, "imputed")
 
 
 @pytest.mark.slow

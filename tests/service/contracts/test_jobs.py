@@ -55,6 +55,16 @@ def test_a_preset_fills_what_the_request_leaves_open() -> None:
     )
 
 
+def test_what_a_request_says_goes_before_its_preset_and_survives_json() -> None:
+    sampler = {"solver": "2m", "guidance_scale": {"numerical": 2, "labels": {"death": {"1": 3}}}}
+    body = {"model_id": "model-1", "n_stays": 1, "preset": "paper", "sampler": sampler, "missing": "as_observed"}
+    request = GenerateRequest.model_validate(body)
+    assert (request.sampler.solver, request.sampler.n_steps, request.missing) == ("2m", 50, "as_observed")
+    scale = request.sampler.guidance
+    assert (scale.numerical, scale.categorical, scale.labels) == (2, 1.5, {"death": {"1": 3}})
+    assert GenerateRequest.model_validate_json(request.model_dump_json()) == request
+
+
 def test_the_model_of_a_job_is_the_one_it_uses_or_has_made() -> None:
     assert record(GenerateRequest(model_id="model-1", n_stays=1)).model_id == "model-1"
     training = record(TrainRequest(dataset_id="data-1", name="a"))
