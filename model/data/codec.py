@@ -48,6 +48,7 @@ class Codec:
         self._low = np.array([s.low for s in state.numerical], dtype=np.float32)
         self._high = np.array([s.high for s in state.numerical], dtype=np.float32)
         self._knots = [(j, s.knots) for j, s in enumerate(state.numerical) if s.knots]
+        self._withheld = np.array([s.withheld for s in state.numerical], dtype=np.bool_)
         self._static = np.array([feature.static for feature in self.schema.numerical], dtype=np.bool_)
         features = zip(self.schema.categorical, state.categorical, strict=True)
         self._modes = np.array([feature.categories.index(s.mode) for feature, s in features], dtype=np.int64)
@@ -78,7 +79,7 @@ class Codec:
         comes, with `variable_length`, the channel that says where a stay ends. Behind the end, where there are no
         data, stands what is easiest to learn: the mean, the mode or "missing", and what is static.
         """
-        stays = self._static_throughout(stays)
+        stays = self._static_throughout(self._without_withheld(stays))
         filled = self._complete(stays)
         n, length = len(stays), stays.sequence_length
         inside = stays.inside[:, :, None]
@@ -88,6 +89,11 @@ class Codec:
             parts.append(inside.astype(np.int64))
         scaled = np.where(inside | self._static, self._scaled(filled.numerical), np.float32(0))
         return Encoded(scaled, np.concatenate(parts, axis=2), stays.labels.copy(), stays.observed)
+
+    def _without_withheld(self, stays: Stays) -> Stays:
+        if not self._withheld.any():
+            return stays
+        return replace(stays, numerical=np.where(self._withheld, np.float32(np.nan), stays.numerical))
 
     def _static_throughout(self, stays: Stays) -> Stays:
         """The stays with their static values also after the end: the network need not forget them there."""

@@ -23,7 +23,8 @@ class NumericalState(Spec):
 
     `mean` is that of the observed values, which fills stays without any; `center` and `scale` are mean and standard
     deviation of the filled values (scale 1 for a constant). Where there are `knots`, the network sees normal scores
-    in place of z-scores. Decoded values are kept within [`low`, `high`].
+    in place of z-scores. Decoded values are kept within [`low`, `high`]. A `withheld` feature was measured in so few
+    stays that nothing of it may be told: it counts as never measured.
     """
 
     name: str
@@ -33,6 +34,7 @@ class NumericalState(Spec):
     low: float
     high: float
     knots: Knots = ()
+    withheld: bool = False
 
 
 class CategoricalState(Spec):
@@ -48,8 +50,8 @@ class CodecState(Spec):
 
     The range of a numerical feature runs from the 11th smallest of the stays' minima to the 11th largest of their
     maxima; if it was measured in fewer than 22 stays it is the schema's bounds, and where there are none, mean +- 4
-    standard deviations. The mean of a feature that was measured in fewer than 11 stays is not kept, either. From each
-    knot of a feature to the next there are values of 11 stays.
+    standard deviations. A feature that was measured in fewer than 11 stays is withheld as a whole. From each knot of
+    a feature to the next there are values of 11 stays.
     """
 
     data_schema: Schema
@@ -59,13 +61,15 @@ class CodecState(Spec):
 
 def fit_state(stays: Stays, schema: Schema, *, scaling: Scaling) -> CodecState:
     """Means, scales, ranges and missingness of training stays, at least one, up to the end of each."""
-    means = _observed_means(stays.numerical)
-    inside = stays.inside
-    filled = impute(stays.numerical, means)[inside]
-    numerical = [
-        _numerical_state(feature, stays.numerical[:, :, j], filled[:, j], float(means[j]), scaling)
+    told = _may_be_told(stays.numerical)
+    shown = np.where(told, stays.numerical, np.float32(np.nan))
+    means, inside = _observed_means(shown), stays.inside
+    filled = impute(shown, means)[inside]
+    states = [
+        _numerical_state(feature, shown[:, :, j], filled[:, j], float(means[j]), scaling)
         for j, feature in enumerate(schema.numerical)
     ]
+    numerical = [state.model_copy(update={"withheld": not told[j]}) for j, state in enumerate(states)]
     categorical = [
         _categorical_state(feature.name, feature.categories, stays.categorical[inside, j])
         for j, feature in enumerate(schema.categorical)
@@ -73,16 +77,19 @@ def fit_state(stays: Stays, schema: Schema, *, scaling: Scaling) -> CodecState:
     return CodecState(data_schema=schema, numerical=tuple(numerical), categorical=tuple(categorical))
 
 
-def _observed_means(numerical: Floats) -> npt.NDArray[np.float64]:
-    """(M,) mean of the observed values; 0 for a feature that fewer than 11 stays have, unless there are no more stays.
+def _may_be_told(numerical: Floats) -> npt.NDArray[np.bool_]:
+    """(M,) whether a feature was measured in 11 stays or none; a table of fewer hides nobody, and is a test."""
+    n_stays = (~np.isnan(numerical)).any(axis=1).sum(axis=0)
+    told: npt.NDArray[np.bool_] = (n_stays >= SHARED_BY) | (n_stays == 0) | (len(numerical) < SHARED_BY)
+    return told
 
-    A table of so few stays hides nobody, and is a test.
-    """
+
+def _observed_means(numerical: Floats) -> npt.NDArray[np.float64]:
+    """(M,) mean of the observed values; 0 of none."""
     observed = ~np.isnan(numerical)
     sums = np.where(observed, numerical, 0).sum(axis=(0, 1), dtype=np.float64)
     means: npt.NDArray[np.float64] = sums / np.maximum(observed.sum(axis=(0, 1)), 1)
-    enough = observed.any(axis=1).sum(axis=0) >= min(SHARED_BY, len(numerical))
-    return np.where(enough, means, 0.0)
+    return means
 
 
 def _numerical_state(

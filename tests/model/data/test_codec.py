@@ -3,6 +3,7 @@ import json
 import time
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -172,6 +173,23 @@ def test_range_of_few_values_names_none_of_them() -> None:
     assert (bounded.low, bounded.high) == (0, 50)
 
 
+@pytest.mark.parametrize(("n_measured", "withheld"), [(0, False), (1, True), (10, True), (11, False)])
+def test_a_feature_of_fewer_than_eleven_stays_counts_as_never_measured(n_measured: int, withheld: bool) -> None:
+    values = np.full((30, 2, 1), NAN)
+    values[:n_measured] = 123.0
+    codec = Codec.fit(make_stays(values), make_schema(min=0, max=500))
+    state = codec.state.numerical[0]
+    assert state.withheld == withheld
+    encoded = codec.encode(make_stays(values))
+    assert encoded.observed.any() == (n_measured > 10)
+    assert encoded.categorical.any() == (n_measured > 10)
+    if withheld:
+        assert (
+            state.model_copy(update={"withheld": False})
+            == Codec.fit(make_stays(np.full((30, 2, 1), NAN)), make_schema(min=0, max=500)).state.numerical[0]
+        )
+
+
 def test_state_makes_the_round_trip_through_json_and_rebuilds_the_codec() -> None:
     schema = make_schema(2, 1, 1)
     stays = random_stays(20, 5, schema, missing=0.3, seed=1)
@@ -206,6 +224,14 @@ def test_feature_that_was_never_measured_stays_missing() -> None:
     assert not codec.decode(encoded.numerical, encoded.categorical, missing="imputed").numerical.any()
 
 
+def within_the_state(codec: Codec, stays: Stays) -> npt.NDArray[np.float32]:
+    """The numbers that a codec lets through: clipped to its ranges, and none of a feature that it withholds."""
+    states = codec.state.numerical
+    low, high, withheld = (np.array([getattr(s, name) for s in states]) for name in ("low", "high", "withheld"))
+    kept: npt.NDArray[np.float32] = np.where(withheld, np.nan, np.clip(stays.numerical, low, high)).astype(np.float32)
+    return kept
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     n=st.integers(1, 30),
@@ -224,8 +250,7 @@ def test_decode_inverts_encode(n: int, length: int, widths: tuple[int, int, int]
         assert encoded.categorical[:, :, j].min() >= 0
         assert encoded.categorical[:, :, j].max() < len(channel.categories)
     decoded = codec.decode(encoded.numerical, encoded.categorical, missing="as_observed")
-    inside = [np.clip(stays.numerical[:, :, j], s.low, s.high) for j, s in enumerate(codec.state.numerical)]
-    expected = np.stack(inside, axis=2) if inside else stays.numerical
+    expected = within_the_state(codec, stays)
     np.testing.assert_allclose(decoded.numerical, expected, rtol=1e-4, equal_nan=True)
     assert np.array_equal(decoded.categorical, stays.categorical)
     assert np.array_equal(decoded.labels, stays.labels)
@@ -392,6 +417,4 @@ def test_a_table_with_ends_and_static_features_comes_back(seed: int, missing: fl
     again = arrange(to_frame(decoded, schema, arranged.layout), schema).stays
     np.testing.assert_array_equal(again.n_steps, stays.n_steps)
     np.testing.assert_array_equal(again.categorical, stays.categorical)
-    np.testing.assert_array_equal(again.observed, stays.observed)
-    low, high = (np.array([getattr(s, end) for s in codec.state.numerical]) for end in ("low", "high"))
-    np.testing.assert_allclose(again.numerical, np.clip(stays.numerical, low, high), rtol=1e-4)
+    np.testing.assert_allclose(again.numerical, within_the_state(codec, stays), rtol=1e-4)
