@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 N_KNOTS = 201
+FLAT = 1e-6  # the standard deviation of the scores up to which the values are a constant, within wider bounds
 
 Floats = npt.NDArray[np.float32]
 Knots = tuple[tuple[float, float], ...]
@@ -26,7 +27,10 @@ def fit_knots(values: Floats, *, low: float, high: float) -> Knots:
         return ()
     raw = np.bincount(which, weights=ndtri(levels)) / np.bincount(which)
     spread = _interpolate(values, at, raw)
-    scores = (raw - spread.mean(dtype=np.float64)) / spread.std(dtype=np.float64)
+    deviation = spread.std(dtype=np.float64)
+    if deviation < FLAT:
+        return ()
+    scores = (raw - spread.mean(dtype=np.float64)) / deviation
     return tuple(zip(at.tolist(), scores.tolist(), strict=True))
 
 

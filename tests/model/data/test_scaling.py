@@ -40,5 +40,6 @@ def test_what_lies_beyond_the_last_knot_goes_on_at_its_slope() -> None:
 
 def test_a_constant_has_no_knots_and_a_missing_value_stays_missing() -> None:
     assert knots_of(np.full(100, 7, np.float32)) == ()
+    assert fit_knots(np.full(100, 36.6, np.float32), low=25, high=45) == ()  # the schema's bounds
     assert to_scores(np.array([7], np.float32), ()).tolist() == [7]
     assert np.isnan(to_scores(np.array([np.nan], np.float32), knots_of(SKEWED))).all()
