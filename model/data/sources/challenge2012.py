@@ -92,7 +92,7 @@ def _read_outcomes(duck: Duck, records: _Set) -> None:
         """,
         reads=records.outcomes.name,
     )
-    check_ids(duck, records.outcomes)
+    check_ids(duck, records.outcomes, "recordid")
 
 
 def _readings(records: list[Path], options: ImportOptions) -> str:
