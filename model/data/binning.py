@@ -40,7 +40,7 @@ def bin_rows(frame: pd.DataFrame, schema: Schema, binning: Binning) -> Binned:
     time, is_kept = column.times, None
     if _from_zero(column, binning, schema):
         is_kept = _nearest_second(time) >= 0
-        frame, time = (frame, time) if is_kept.all() else (frame[is_kept], time[is_kept])
+        frame, time = (frame, time) if is_kept.all() else (_kept(frame, schema, is_kept), time[is_kept])
         if len(time) == 0:
             message = f"time column '{schema.time}': all {rows(len(is_kept))} lie before time 0; look at binning.origin"
             raise DataError(message, column=schema.time)
@@ -90,6 +90,17 @@ def aggregate(values: Floats, cell: Codes, n_cells: int, how: Aggregate) -> Floa
         lesser_or_greater = np.fmin if how == "min" else np.fmax
         lesser_or_greater.at(out, cell, values)
     return out
+
+
+def _kept(frame: pd.DataFrame, schema: Schema, is_kept: npt.NDArray[np.bool_]) -> pd.DataFrame:
+    """The rows that are kept; what is static they have from those before, where they lack it: of the admission, say."""
+    kept, stay = frame[is_kept], frame[schema.stay_id]
+    for feature in schema.features:
+        lacking = kept[feature.name].isna()
+        if feature.static and lacking.any():
+            known = frame[feature.name].groupby(stay, sort=False).transform("first")[is_kept]
+            kept = kept.assign(**{feature.name: kept[feature.name].mask(lacking, known)})
+    return kept
 
 
 def _from_zero(column: TimeColumn, binning: Binning, schema: Schema) -> bool:

@@ -39,7 +39,8 @@ class TableSummary(Spec):
     `variable_length` left to end early; `n_cut_stays` go on beyond it and were cut, by `n_rows_beyond` rows in all.
     Where the schema has a binning, `n_rows_before` rows before its origin were dropped, and `n_rows_merged` went into
     a step in which there was another row already. `clipped` counts values that were moved onto a bound, per numerical
-    feature. `missing_rate` is the share of missing cells among stays x steps, per feature, filled steps included.
+    feature. `missing_rate` is the share of missing cells per feature, among the steps of all stays, filled
+    steps included.
     """
 
     n_stays: int

@@ -105,10 +105,10 @@ def _are_instants(series: pd.Series) -> bool:
 
 def _numbers(series: pd.Series, unit: TimeUnit, name: str) -> Times:
     values, _ = parse_numbers(series)
-    values = values * (SECONDS[unit] * MICRO)
+    each = SECONDS[unit] * MICRO
     _refuse(series, int(np.isnan(values).sum()), f"{name}: missing in {{}}")
-    _refuse(series, int((np.abs(values) > LARGEST).sum()), f"{name}: infinite or too large in {{}}")
-    return np.rint(values).astype(np.int64)
+    _refuse(series, int((np.abs(values) > LARGEST / each).sum()), f"{name}: infinite or too large in {{}}")
+    return np.rint(values * each).astype(np.int64)
 
 
 def _instants(series: pd.Series, name: str) -> Times:

@@ -67,6 +67,7 @@ def test_numbers_are_of_the_unit(unit: str, factor: int, dtype: str) -> None:
         ([1.5, None], "h", "missing in 1 row"),
         ([1, np.inf], "h", "infinite or too large in 1 row"),
         ([1, 1e13], "h", "infinite or too large in 1 row"),
+        ([1, 1e305], "h", "infinite or too large in 1 row"),
         ([NOON, None], None, "missing in 1 row"),
         (["2150-06-01", "NA"], None, "missing in 1 row"),
         (["2150-06-01", "01/06/2150 SECRET"], None, r"no time stamp in ISO 8601 \(2000-01-01T00:00:00\) in 1 row"),
