@@ -92,6 +92,8 @@ def test_what_is_no_time_is_refused_without_being_quoted(series: object, unit: s
         (pd.Series(["2150-06-01T08:00"], dtype=object), True),
         (pd.Series(["2150-06-01T08:00"], dtype="string"), True),
         (pd.Series([dt.date(2150, 6, 1)], dtype=object), True),
+        (["2150-06-01", "2150-06-02", "soon"], True),
+        (["2150-06-01", "soon"], False),
         (["08:00"], False),
         (["2150"], False),
         ([None, None], False),
