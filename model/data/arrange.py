@@ -161,6 +161,7 @@ def _summary(stays: Stays, schema: Schema, grid: Grid, clipped: dict[str, int]) 
         n_rows=len(grid.stay) + grid.n_before,
         n_short_stays=int((last < grid.length - 1).sum()),
         n_cut_stays=int((last >= grid.length).sum()),
+        n_stays_before=grid.n_stays_before,
         n_rows_before=grid.n_before,
         n_rows_beyond=len(grid.stay) - len(grid.cell),
         n_rows_merged=len(grid.cell) - int(np.count_nonzero(np.bincount(grid.cell))),

@@ -23,8 +23,8 @@ Codes = npt.NDArray[np.int64]
 class Grid(NamedTuple):
     """Where each row belongs: (stay, step) per row, and `cell`, the flat index of the rows inside the grid.
 
-    With a binning, several rows may be in a cell, then in the order of time; `n_before` rows are not in the table any
-    more.
+    With a binning, several rows may be in a cell, then in the order of time; `n_before` rows and `n_stays_before` stays
+    are not in the table any more.
     """
 
     stay: Codes
@@ -36,6 +36,7 @@ class Grid(NamedTuple):
     time_start: int
     time_step: float
     n_before: int = 0
+    n_stays_before: int = 0
 
     @property
     def last(self) -> Codes:
@@ -73,8 +74,10 @@ def _binned(frame: pd.DataFrame, schema: Schema, binning: Binning) -> tuple[pd.D
         raise DataError(f"{message}; look at binning.time_unit and binning.origin", column=schema.time)
     inside = in_time_order(binned, inside)
     cell = stay[inside] * length + step[inside]
-    grid = Grid(stay, step, n_stays, length, inside, cell, binned.time_start, binned.time_step, binned.n_before)
-    return binned.frame, grid
+    origin = (binned.time_start, binned.time_step)
+    return binned.frame, Grid(
+        stay, step, n_stays, length, inside, cell, *origin, binned.n_before, binned.n_stays_before
+    )
 
 
 def _check_unique(stay: Codes, step: Codes, schema: Schema) -> None:

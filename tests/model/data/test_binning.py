@@ -75,7 +75,7 @@ def test_rows_before_time_0_and_beyond_the_sequence_are_dropped_and_counted() ->
     arranged = arrange(table, schema(MINUTES))
     assert numbers(arranged) == [[1, None, 2]]
     assert counts(arranged) == (7, 3, 2, 0)
-    assert (arranged.summary.n_stays, arranged.summary.n_cut_stays) == (1, 1)
+    assert (arranged.summary.n_stays, arranged.summary.n_cut_stays, arranged.summary.n_stays_before) == (1, 1, 1)
 
 
 def test_what_is_static_may_be_known_from_a_row_before_time_0_alone() -> None:
