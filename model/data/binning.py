@@ -21,8 +21,8 @@ Floats = npt.NDArray[np.float32]
 class Binned(NamedTuple):
     """The rows from the origin on, and per row its stay (0..n-1, sorted by id), time in microseconds and step.
 
-    `n_before` rows were dropped; step `k` is written as `time_start + k * time_step` in the column's unit, or in
-    seconds since 1970.
+    `n_before` rows were dropped, and `n_stays_before` stays that had no others. Step `k` is written as
+    `time_start + k * time_step` in the column's unit, or in seconds since 1970.
     """
 
     frame: pd.DataFrame
@@ -30,6 +30,7 @@ class Binned(NamedTuple):
     time: Codes
     step: Codes
     n_before: int
+    n_stays_before: int
     time_start: int
     time_step: float
 
@@ -37,19 +38,22 @@ class Binned(NamedTuple):
 def bin_rows(frame: pd.DataFrame, schema: Schema, binning: Binning) -> Binned:
     """Find the step of each row; DataError where times are missing, unreadable or all before the origin."""
     column = read_times(frame[schema.time], binning.time_unit)
-    time, is_kept = column.times, None
+    time, is_kept, n_stays_before = column.times, None, 0
     if _from_zero(column, binning, schema):
         is_kept = _nearest_second(time) >= 0
-        frame, time = (frame, time) if is_kept.all() else (frame[is_kept], time[is_kept])
-        if len(time) == 0:
+        if not is_kept.any():
             message = f"time column '{schema.time}': all {rows(len(is_kept))} lie before time 0; look at binning.origin"
             raise DataError(message, column=schema.time)
+        if not is_kept.all():
+            n_stays_before = frame[schema.stay_id].nunique()
+            frame, time = _kept(frame, schema, is_kept), time[is_kept]
+            n_stays_before -= frame[schema.stay_id].nunique()
     stay = keys(frame[schema.stay_id], "stay id column")
     step = steps_since(TimeColumn(time, column.are_instants), None if is_kept is not None else stay, binning)
     n_before = 0 if is_kept is None else len(is_kept) - len(time)
     unit = 1 if binning.time_unit is None else SECONDS[binning.time_unit]
     start = SYNTHETIC_START if column.are_instants else 0
-    return Binned(frame, stay, time, step, n_before, start, binning.step_seconds / unit)
+    return Binned(frame, stay, time, step, n_before, n_stays_before, start, binning.step_seconds / unit)
 
 
 def steps_since(column: TimeColumn, stay: Codes | None, binning: Binning) -> Codes:
@@ -90,6 +94,17 @@ def aggregate(values: Floats, cell: Codes, n_cells: int, how: Aggregate) -> Floa
         lesser_or_greater = np.fmin if how == "min" else np.fmax
         lesser_or_greater.at(out, cell, values)
     return out
+
+
+def _kept(frame: pd.DataFrame, schema: Schema, is_kept: npt.NDArray[np.bool_]) -> pd.DataFrame:
+    """The rows that are kept; what is static they have from those before, where they lack it: of the admission, say."""
+    kept, stay = frame[is_kept], frame[schema.stay_id]
+    for feature in schema.features:
+        lacking = kept[feature.name].isna()
+        if feature.static and lacking.any():
+            known = frame[feature.name].groupby(stay, sort=False).transform("first")[is_kept]
+            kept = kept.assign(**{feature.name: kept[feature.name].mask(lacking, known)})
+    return kept
 
 
 def _from_zero(column: TimeColumn, binning: Binning, schema: Schema) -> bool:

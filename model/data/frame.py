@@ -42,12 +42,12 @@ def to_table(stays: Stays, schema: Schema, layout: TableLayout, *, first_stay: i
 
 
 def as_written(stays: Stays, schema: Schema, layout: TableLayout) -> Stays:
-    """The stays with the numbers that `to_table` writes: rounded where the column holds integers, to 7 digits else."""
+    """The stays with the numbers that `to_table` writes: those that the columns' types can hold."""
     target, numerical = arrow_schema(layout), stays.numerical.copy()
     for j, feature in enumerate(schema.numerical):
         values = numerical[:, :, j]
-        is_integer = pa.types.is_integer(target.field(feature.name).type)
-        numerical[:, :, j] = np.rint(values) if is_integer else _significant(values)
+        missing, written = np.isnan(values), _of_type(values, target.field(feature.name).type)
+        numerical[:, :, j] = np.where(missing, values, written)
     return replace(stays, numerical=numerical)
 
 
@@ -70,12 +70,17 @@ def _column(
 
 
 def _numbers(values: npt.NDArray[np.float32], dtype: pa.DataType) -> pa.Array:
-    missing = np.isnan(values)
+    return pa.array(_of_type(values, dtype), type=dtype, mask=np.isnan(values))
+
+
+def _of_type(values: npt.NDArray[np.float32], dtype: pa.DataType) -> npt.NDArray[np.floating | np.integer]:
+    """The numbers of a column: integers are rounded (0 for NaN), text of 64-bit numbers has 7 digits."""
     if pa.types.is_integer(dtype):
-        return pa.array(_integers(np.where(missing, 0, values), dtype), type=dtype, mask=missing)
+        return _integers(np.where(np.isnan(values), 0, values), dtype)
     if pa.types.is_float64(dtype):
-        return pa.array(_significant(values), type=dtype, mask=missing)
-    return pa.array(values.astype(dtype.to_pandas_dtype()), type=dtype, mask=missing)
+        return _significant(values)
+    narrow: npt.NDArray[np.floating] = values.astype(dtype.to_pandas_dtype())
+    return narrow
 
 
 def _integers(values: npt.NDArray[np.float32], dtype: pa.DataType) -> npt.NDArray[np.integer]:

@@ -37,15 +37,17 @@ class TableSummary(Spec):
 
     `n_short_stays` end before the schema's sequence length and were filled with missing values, or with
     `variable_length` left to end early; `n_cut_stays` go on beyond it and were cut, by `n_rows_beyond` rows in all.
-    Where the schema has a binning, `n_rows_before` rows before its origin were dropped, and `n_rows_merged` went into
-    a step in which there was another row already. `clipped` counts values that were moved onto a bound, per numerical
-    feature. `missing_rate` is the share of missing cells among stays x steps, per feature, filled steps included.
+    Where the schema has a binning, `n_rows_before` rows before its origin were dropped, with them `n_stays_before`
+    stays that had no others (not counted in `n_stays`), and `n_rows_merged` went into a step in which there was
+    another row already. `clipped` counts values that were moved onto a bound, per numerical feature. `missing_rate` is
+    the share of missing cells per feature, among the steps of all stays, filled steps included.
     """
 
     n_stays: int
     n_rows: int
     n_short_stays: int
     n_cut_stays: int
+    n_stays_before: int
     n_rows_before: int
     n_rows_beyond: int
     n_rows_merged: int

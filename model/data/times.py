@@ -19,6 +19,7 @@ from model.spec.errors import DataError
 MICRO = 1_000_000
 LARGEST = 2**53  # microseconds, 285 years: what a float counts without a gap
 SYNTHETIC_START = 946_684_800  # 2000-01-01T00:00:00 in seconds since 1970: the model learns no dates
+MOST = 0.5  # of a text column's values: the others are then named as bad time stamps
 ISO_DATE = r"\s*\d{4}-\d{2}-\d{2}"
 
 Times = npt.NDArray[np.int64]
@@ -48,11 +49,11 @@ def read_times(series: pd.Series, unit: TimeUnit | None) -> TimeColumn:
 
 
 def holds_stamps(series: pd.Series) -> bool:
-    """Whether the column holds time stamps or dates, also as text that begins like 2000-01-01."""
+    """Whether the column holds time stamps or dates, also as text most of which begins like 2000-01-01."""
     if not _is_text(series):
         return _are_instants(series)
     observed = series.dropna()
-    return len(observed) > 0 and bool(observed.head(1000).astype(str).str.match(ISO_DATE).all())
+    return len(observed) > 0 and bool(observed.head(1000).astype(str).str.match(ISO_DATE).mean() > MOST)
 
 
 def holds_instants(dtype: pa.DataType) -> bool:
@@ -105,10 +106,10 @@ def _are_instants(series: pd.Series) -> bool:
 
 def _numbers(series: pd.Series, unit: TimeUnit, name: str) -> Times:
     values, _ = parse_numbers(series)
-    values = values * (SECONDS[unit] * MICRO)
+    each = SECONDS[unit] * MICRO
     _refuse(series, int(np.isnan(values).sum()), f"{name}: missing in {{}}")
-    _refuse(series, int((np.abs(values) > LARGEST).sum()), f"{name}: infinite or too large in {{}}")
-    return np.rint(values).astype(np.int64)
+    _refuse(series, int((np.abs(values) > LARGEST / each).sum()), f"{name}: infinite or too large in {{}}")
+    return np.rint(values * each).astype(np.int64)
 
 
 def _instants(series: pd.Series, name: str) -> Times:

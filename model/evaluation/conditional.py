@@ -10,7 +10,7 @@ import numpy as np
 from model.data.stays import MISSING_CATEGORY, Stays
 from model.evaluation.bins import bins_of, full_bins, stays_by_bin
 from model.evaluation.disclosure import MIN_STAYS, is_small, safe_rates, safe_shares, stays_per_cell
-from model.evaluation.distributions import categorical, distance, mean_rate, numerical
+from model.evaluation.distributions import categorical, distance, mean_rate, numerical, told_rates
 from model.evaluation.space import Bools, Codes, Floats, Inputs
 from model.spec.figures import Conditional, Distribution, FeatureReport
 from model.spec.schema import Label, Schema
@@ -131,14 +131,17 @@ def _safe_parts(cells: Codes, n_cells: int, parts: list[Part]) -> list[Floats]:
 
 
 def _safe_missing(observed: Bools, inside: Bools, parts: list[Part]) -> list[Floats]:
-    """(L,) missing rates of each part; at a step where one would rest on few stays, all have that of all stays."""
+    """(L,) missing rates of each part; at a step where one would rest on few stays, all have that of all stays.
+
+    NaN where fewer than 11 stays of a part last until then.
+    """
     missing = ~observed & inside
     hits = np.array([missing[part.members].sum(axis=0) for part in parts])
     totals = np.array([inside[part.members].sum(axis=0) for part in parts])
     few = (is_small(hits) | is_small(totals - hits)).any(axis=0)
     whole = safe_rates(missing.sum(axis=0), total=inside.sum(axis=0))
     rates: Floats = np.where(few, whole, hits / np.maximum(totals, 1))
-    return list(rates)
+    return list(np.where(totals < MIN_STAYS, np.nan, rates))
 
 
 def _as_told(told: Distribution | None, shares: Floats, missing: Floats, inside: Bools) -> Distribution | None:
@@ -151,7 +154,7 @@ def _as_told(told: Distribution | None, shares: Floats, missing: Floats, inside:
             "shares": tuple(shares.tolist()),
             "quantiles": {name: cut for name, cut in told.quantiles.items() if name not in TAILS},
             "missing_rate": rate,
-            "missing_by_step": tuple(missing.tolist()),
+            "missing_by_step": told_rates(missing),
             "missing_runs": (),
         }
     )

@@ -14,7 +14,7 @@ from model.evaluation.disclosure import MIN_STAYS, is_small, safe_rates, safe_sh
 from model.evaluation.fidelity import marginal_ks, mean_of_known, total_variation
 from model.evaluation.missingness import run_shares
 from model.evaluation.space import Bools, Codes, Floats, Inputs
-from model.spec.figures import Distribution, FeatureReport
+from model.spec.figures import Curve, Distribution, FeatureReport
 
 QUANTILES = (0.1, 5, 25, 50, 75, 95, 99.9)
 
@@ -114,7 +114,7 @@ def numerical(values: Inputs, edges: Floats, inside: Bools, *, real: bool) -> Di
         shares=tuple(shares.tolist()),
         quantiles={} if hidden else _quantiles(values, real=real),
         missing_rate=mean_rate(missing, inside),
-        missing_by_step=tuple(missing.tolist()),
+        missing_by_step=told_rates(missing),
         missing_runs=tuple(run_shares(~observed & inside, real=real).tolist()),
     )
 
@@ -128,7 +128,7 @@ def categorical(codes: Codes, n_categories: int, inside: Bools, *, real: bool) -
         n_values=n_values(observed, missing, inside) if shares.any() else 0,
         shares=tuple(shares.tolist()),
         missing_rate=mean_rate(missing, inside),
-        missing_by_step=tuple(missing.tolist()),
+        missing_by_step=told_rates(missing),
         missing_runs=tuple(run_shares(~observed & inside, real=real).tolist()),
     )
 
@@ -159,16 +159,24 @@ def _stays_beyond(values: Inputs, cut: float) -> int:
 
 
 def missing_by_step(observed: Bools, inside: Bools, *, real: bool) -> Floats:
-    """(L,) rates among the stays that last until then; arguments (n, L)."""
+    """(L,) rates among the stays that last until then, NaN where there are none; arguments (n, L).
+
+    Of `real` stays that last until then, fewer than 11 are none.
+    """
     hits, total = (~observed & inside).sum(axis=0), inside.sum(axis=0)
-    rates: Floats = safe_rates(hits, total=total) if real else hits / np.maximum(total, 1)
-    return rates
+    rates = safe_rates(hits, total=total) if real else hits / np.maximum(total, 1)
+    return np.where(total < (MIN_STAYS if real else 1), np.nan, rates)
+
+
+def told_rates(rates: Floats) -> Curve:
+    """Rates (L,) as a report has them."""
+    return tuple(None if np.isnan(rate) else rate for rate in rates.tolist())
 
 
 def mean_rate(missing: Floats, inside: Bools) -> float:
     """The rate of all steps follows from theirs, (L,): an exact one would give away a step that is not told."""
     total = inside.sum(axis=0)
-    return float((missing * total).sum() / max(total.sum(), 1))
+    return float(np.nansum(missing * total) / max(total.sum(), 1))
 
 
 def n_values(observed: Bools, missing: Floats, inside: Bools) -> int:

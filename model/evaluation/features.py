@@ -10,7 +10,7 @@ from model.data.codec import Codec
 from model.data.stays import MISSING_CATEGORY, Stays
 from model.evaluation.conditional import real_conditionals, with_synthetic_parts
 from model.evaluation.disclosure import MIN_STAYS
-from model.evaluation.distributions import columns_of, feature_reports, missing_by_step, with_synthetic
+from model.evaluation.distributions import columns_of, feature_reports, missing_by_step, told_rates, with_synthetic
 from model.evaluation.fidelity import binned_wasserstein, wasserstein
 from model.evaluation.missingness import run_shares
 from model.evaluation.space import Floats
@@ -18,7 +18,7 @@ from model.evaluation.trajectories import trajectories
 from model.spec.figures import Curve, Distribution, FeatureReport, Side
 
 Deviations = tuple[float | None, ...]
-Gaps = Mapping[str, Mapping[str, tuple[float, ...]]]
+Gaps = Mapping[str, Mapping[str, Curve]]
 
 
 def deviations(train: Stays) -> Deviations:
@@ -101,7 +101,7 @@ def exact_gaps(stays: Stays, features: Sequence[FeatureReport]) -> Gaps:
         else:
             missing = stays.categorical[:, :, column] == MISSING_CATEGORY
         rates, runs = missing_by_step(~missing, inside, real=False), run_shares(missing & inside, real=False)
-        found[feature.name] = {"missing_by_step": tuple(rates.tolist()), "missing_runs": tuple(runs.tolist())}
+        found[feature.name] = {"missing_by_step": told_rates(rates), "missing_runs": tuple(runs.tolist())}
     return found
 
 

@@ -123,13 +123,13 @@ def distances_of_tails(known: Known) -> Floats:
 
 
 def _missing_rate(known: Known) -> float:
-    """Mean over features and time steps of the difference between missing rates, as they are told."""
+    """Mean over features, and steps that stays of both tables last until, of the difference of missing rates."""
     _check_stays(known)
     found = []
     for feature in known.features:
         subject = _told(feature, known.side)
         if subject is not None and feature.training is not None:
-            a, b = np.array(subject.missing_by_step), np.array(feature.training.missing_by_step)
+            a, b = (np.array(one.missing_by_step, dtype=np.float64) for one in (subject, feature.training))
             found += np.abs(a - b).tolist()
     return mean_of_known(found, "there is no feature to compare")
 

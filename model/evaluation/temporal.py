@@ -64,6 +64,7 @@ def acf(numerical: Inputs, inside: Bools | None = None) -> Floats:
     lags = max(0, min(length - 1, MAX_LAG))
     out = np.full((width, lags), 1.0 if n else np.nan)
     steps = np.full(n, length) if inside is None else inside.sum(axis=1)
+    out[:, np.arange(1, lags + 1) >= steps.max(initial=0)] = np.nan
     for j in range(width):
         centred = centred_courses(numerical[:, :, j], inside)
         power = (centred**2).sum(axis=1)

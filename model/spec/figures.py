@@ -26,14 +26,15 @@ class Distribution(Spec):
     null where one rests on too few stays. Missing rates of real stays are told as 0 or 1 where fewer than 11 stays
     are between; `missing_rate` and `n_values` follow from `missing_by_step` as it is told. `missing_runs` are shares
     of the gaps by their length, in the classes of RUN_LENGTHS; empty where nothing is missing. After the end of a stay
-    nothing is missing: rates are those among the stays that last until then.
+    nothing is missing: rates are those among the stays that last until then, null where there are none (of real
+    stays: fewer than 11).
     """
 
     n_values: int = Field(ge=0)
     shares: tuple[float, ...]
     quantiles: dict[str, float | None] = Field(default_factory=dict)
     missing_rate: float
-    missing_by_step: tuple[float, ...]
+    missing_by_step: Curve
     missing_runs: tuple[float, ...] = ()
 
 

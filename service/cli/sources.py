@@ -22,7 +22,7 @@ app = typer.Typer(
     "may be many times larger than the memory. docs/sources.md lists every signal, unit and bound.",
 )
 
-Out = Annotated[Path, typer.Option(help="Parquet file to write: one row per stay and time step.")]
+Out = Annotated[Path, typer.Option(dir_okay=False, help="Parquet file to write: one row per stay and time step.")]
 Step = Annotated[int, typer.Option(min=1, max=1440, help="Length of a time step in minutes.")]
 Steps = Annotated[int, typer.Option(min=2, max=2000, help="Time steps per stay, from the admission to the ICU.")]
 MinAge = Annotated[int, typer.Option(min=0, max=120, help="Youngest age in years at admission; 0 keeps everybody.")]

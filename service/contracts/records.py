@@ -55,6 +55,7 @@ class DatasetRecord(Record):
     clipped: dict[str, int] = Field(description="feature -> values that were outside of the schema's bounds")
     n_short_stays: int = Field(description="stays that end early; filled up with missing values, or variable_length")
     n_cut_stays: int = Field(description="stays cut to sequence_length")
+    n_stays_before: int = Field(0, description="stays left out because all their rows lie before the origin")
     n_rows_before: int = Field(0, description="rows dropped because they lie before the origin of the schema's binning")
     n_rows_beyond: int = Field(0, description="rows cut because they lie beyond sequence_length")
     n_rows_merged: int = Field(0, description="rows that were put into a time step with another row, by the binning")

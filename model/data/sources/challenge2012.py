@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.data.sources.duck import Duck, Progress, csv_rows, open_duck, read_csv
+from model.data.sources.duck import Duck, Progress, csv_rows, open_duck, read_csv, wrong_value
 from model.data.sources.options import Grid, Imported, ImportOptions, Resources
 from model.data.sources.raw_files import RawFile, find_file, find_folder, open_raw
 from model.data.sources.table import bin_readings, check_ids, in_window, step_of, write_table
@@ -21,7 +21,11 @@ GRID = Grid(step_minutes=60, n_steps=25)
 SETS = ("a", "b", "c")
 RECORD = {"time": "VARCHAR", "parameter": "VARCHAR", "value": "DOUBLE"}
 OUTCOMES = {"recordid": "BIGINT", "in-hospital_death": "TINYINT"}
-MINUTES = "CAST(split_part(time, ':', 1) AS INTEGER) * 60 + CAST(split_part(time, ':', 2) AS INTEGER)"
+MINUTES = rf"""
+    CASE WHEN regexp_full_match(time, '\d{{1,4}}:\d\d')
+        THEN CAST(split_part(time, ':', 1) AS INTEGER) * 60 + CAST(split_part(time, ':', 2) AS INTEGER)
+        ELSE error({wrong_value("time")}) END
+"""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def _read_outcomes(duck: Duck, records: _Set) -> None:
         """,
         reads=records.outcomes.name,
     )
-    check_ids(duck, records.outcomes)
+    check_ids(duck, records.outcomes, "recordid")
 
 
 def _readings(records: list[Path], options: ImportOptions) -> str:

@@ -137,6 +137,11 @@ def read_csv(paths: Sequence[Path], types: Mapping[str, str]) -> str:
     )
 
 
+def wrong_value(column: str) -> str:
+    """SQL of the message for a value of `read_csv` that is not what it must be, in the words that `explain` knows."""
+    return f"""'converting column "{column}"' || chr(10) || 'file = ' || filename"""
+
+
 def quoted(text: str) -> str:
     """`text` as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
@@ -160,7 +165,8 @@ def explain(error: duckdb.Error, reads: str) -> str:
     if NOT_UTF8.search(text):
         return f"{reads}: line {line[1] if line else '?'} is not text in UTF-8"
     if column is not None:
-        return f"{reads}: line {line[1] if line else '?'}, column '{column[1]}': not a value of the expected type"
+        place = f"line {line[1]}, " if line else ""
+        return f"{reads}: {place}column '{column[1]}': not a value of the expected type"
     if isinstance(error, duckdb.ConversionException):
         return f"{reads}: not a value of the expected type"
     if line is not None:

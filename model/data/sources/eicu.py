@@ -70,7 +70,7 @@ def _read_cohort(duck: Duck, patient: RawFile, *, min_age: int) -> None:
         """,
         reads=patient.name,
     )
-    check_ids(duck, patient)
+    check_ids(duck, patient, "patientunitstayid")
 
 
 def _readings(vitals: RawFile, options: ImportOptions) -> str:

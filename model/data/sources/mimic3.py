@@ -28,6 +28,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "error": "INTEGER",
     },
 }
+KEYS = {"ICUSTAYS": "icustay_id", "ADMISSIONS": "hadm_id", "PATIENTS": "subject_id"}
 OTHER_FILES = {
     "icustayevents": "ICUSTAYEVENTS belongs to an early release of MIMIC-III, or to MIMIC-II; v1.3 and v1.4 are read",
     "icustays_data_table": "names in _DATA_TABLE belong to an early release of MIMIC-III; v1.3 and v1.4 are read",
@@ -72,25 +73,22 @@ def _find(folder: Path, name: str) -> Path:
 
 def _read_cohort(duck: Duck, files: Mapping[str, RawFile], *, min_age: int, first_stay: bool) -> None:
     """Make `cohort`, with `intime`. Ages of patients over 89 are shifted to 300 years: adults all the same."""
-    for name, table in (("ICUSTAYS", "icustays"), ("ADMISSIONS", "admissions"), ("PATIENTS", "patients")):
-        columns = ", ".join(COLUMNS[name])
-        duck.run(
-            f"CREATE TEMP TABLE {table} AS SELECT DISTINCT {columns} FROM {csv_rows(files[name])}",
-            reads=files[name].name,
-        )
+    for name, key in KEYS.items():
+        file, columns = files[name], ", ".join(COLUMNS[name])
+        duck.run(f"CREATE TEMP TABLE {name} AS SELECT DISTINCT {columns} FROM {csv_rows(file)}", reads=file.name)
+        check_ids(duck, file, key, table=name, key=key)
     age = "date_sub('year', dob, intime)"
     number = "row_number() OVER (PARTITION BY subject_id ORDER BY intime, icustay_id)"
     duck.run(f"""
         CREATE TEMP TABLE cohort AS
         SELECT icustay_id AS stay_id, subject_id AS patient_id, hospital_expire_flag AS died, intime,
             CASE WHEN intime IS NULL THEN 'without a time of admission'
-                 WHEN hospital_expire_flag IS NULL THEN 'without an outcome in ADMISSIONS'
+                 WHEN coalesce(hospital_expire_flag, -1) NOT IN (0, 1) THEN 'without an outcome in ADMISSIONS'
                  WHEN {min_age} > 0 AND dob IS NULL THEN 'of unknown age'
                  WHEN {age} < {min_age} THEN 'younger than {min_age} years'
                  WHEN {first_stay} AND {number} > 1 THEN 'not the first of their patient' END AS reason
         FROM icustays LEFT JOIN admissions USING (hadm_id) LEFT JOIN patients USING (subject_id)
     """)
-    check_ids(duck, files["ICUSTAYS"])
 
 
 def _readings(events: RawFile, options: ImportOptions) -> str:

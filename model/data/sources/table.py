@@ -102,11 +102,16 @@ def _slice(signals: tuple[Signal, ...], first: int, last: int, *, patients: bool
     return f"SELECT {', '.join(columns)} FROM {joined} ORDER BY stay_id, step"
 
 
-def check_ids(duck: Duck, file: RawFile) -> None:
-    """DataError if a stay is in the cohort twice: `file` then says two things of it."""
-    (repeated,) = duck.numbers("SELECT count(*) - count(DISTINCT stay_id) FROM cohort")
+def check_ids(duck: Duck, file: RawFile, column: str, *, table: str = "cohort", key: str = "stay_id") -> None:
+    """DataError if the `key` of a table, a `column` of `file`, is missing, or there twice with other values."""
+    missing, repeated = duck.numbers(
+        f"SELECT count(*) - count({key}), count({key}) - count(DISTINCT {key}) FROM {table}"
+    )
+    if missing:
+        raise DataError(f"{file.name}: column '{column}': missing in {rows(missing)}", column=column)
     if repeated:
-        raise DataError(f"{file.name}: {rows(repeated)} too many: they give a stay a second time, with other values")
+        message = f"{rows(repeated)} too many: they give a value of {column} a second time, with other values"
+        raise DataError(f"{file.name}: {message}", column=column)
 
 
 def _leave_out_empty(duck: Duck, options: ImportOptions) -> None:

@@ -167,10 +167,10 @@ def _worst_step(known: Sequence[tuple[Side, Distribution]]) -> str:
     if "synthetic" not in sides or "training" not in sides:
         return ""
     pairs = zip(sides["synthetic"].missing_by_step, sides["training"].missing_by_step, strict=False)
-    gaps = [abs(a - b) for a, b in pairs]
+    gaps = {step: abs(a - b) for step, (a, b) in enumerate(pairs) if a is not None and b is not None}
     if not gaps:
         return ""
-    step = max(range(len(gaps)), key=gaps.__getitem__)
+    step = max(gaps, key=gaps.__getitem__)
     return f" Synthetic and training differ most at step {step}, by {percent(gaps[step])}."
 
 

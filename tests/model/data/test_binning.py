@@ -75,7 +75,25 @@ def test_rows_before_time_0_and_beyond_the_sequence_are_dropped_and_counted() ->
     arranged = arrange(table, schema(MINUTES))
     assert numbers(arranged) == [[1, None, 2]]
     assert counts(arranged) == (7, 3, 2, 0)
-    assert (arranged.summary.n_stays, arranged.summary.n_cut_stays) == (1, 1)
+    assert (arranged.summary.n_stays, arranged.summary.n_cut_stays, arranged.summary.n_stays_before) == (1, 1, 1)
+
+
+def test_what_is_static_may_be_known_from_a_row_before_time_0_alone() -> None:
+    """Age and sex are charted at the admission to the hospital; of stay 8 nothing is known."""
+    features = (
+        NumericalFeature(name="x"),
+        NumericalFeature(name="age", static=True),
+        CategoricalFeature(name="sex", categories=("F", "M"), static=True),
+    )
+    table = frame([-30, 0, 60, -5, 0], [9, 1, 2, 9, 3], stay=[7, 7, 7, 8, 8]).assign(
+        age=pd.array([71, None, None, None, None], dtype="Int16"), sex=pd.Series(["M", *[None] * 4])
+    )
+    stays = arrange(table, schema(MINUTES, features=features)).stays
+    np.testing.assert_array_equal(stays.numerical[:, 0], np.array([[1, 71], [3, NAN]], np.float32))
+    assert stays.categorical[:, :, 0].tolist() == [[1, 1, 1], [-1, -1, -1]]
+    contradicting = table.assign(age=pd.array([71, None, 72, None, None], dtype="Int16"))
+    with pytest.raises(DataError, match="'age': changes within 1 stay"):
+        arrange(contradicting, schema(MINUTES, features=features))
 
 
 def test_numbers_may_be_counted_from_the_first_row_of_each_stay() -> None:

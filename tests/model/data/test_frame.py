@@ -132,6 +132,22 @@ def test_stays_as_written_have_the_tables_numbers() -> None:
     assert table["dbp"].to_pylist() == written.numerical[:, 0, 0].tolist() == [80, 79]
 
 
+def test_a_rule_is_checked_on_the_very_numbers_of_a_narrow_column() -> None:
+    """The next 32-bit number after 80.000015 is larger, with the same 7 digits, in 16 bits it is the same."""
+    less = np.float32(80.000015)
+    features = (NumericalFeature(name="dbp"), NumericalFeature(name="map"))
+    schema = Schema(stay_id="stay", time="hour", sequence_length=1, features=features, rules=("dbp <= map",))
+    numerical = np.array([[[np.nextafter(less, np.float32(81)), less]]], dtype=np.float32)
+    stays = Stays(numerical, np.zeros((1, 1, 0), dtype=np.int64), np.zeros((1, 0), dtype=np.int64))
+    for dtype, breaks in (("float", True), ("halffloat", False), ("double", False)):
+        columns = [Column(name=name, dtype="int64") for name in ("stay", "hour")]
+        columns += [Column(name=name, dtype=dtype) for name in ("dbp", "map")]
+        layout = TableLayout(columns=tuple(columns), time_start=0, time_step=1)
+        table = to_table(stays, schema, layout).to_pydict()
+        assert (table["dbp"][0] > table["map"][0]) == breaks
+        assert breaks_rules(as_written(stays, schema, layout), schema).tolist() == [breaks]
+
+
 def test_there_are_no_rows_after_the_end_of_a_stay() -> None:
     frame = pd.DataFrame({"stay": [1, 1, 1, 2], "hour": [2, 4, 6, 2], "x": [1.0, None, 3.0, 4.0]})
     schema = Schema(

@@ -67,6 +67,10 @@ def test_rows_at_one_time_have_no_spacing() -> None:
         ([0, np.inf, 0, 1], "infinite or too large in 1 row"),
         (pd.to_timedelta([0, 1, 0, 1], unit="h"), "expected whole numbers, found dates or times"),
         ([pd.Timestamp("2020-01-01"), pd.NaT] * 2, "missing in 2 rows"),
+        (
+            ["2020-01-01", "2020-01-02", "soon", "2020-01-01"],
+            r"no time stamp in ISO 8601 \(2000-01-01T00:00:00\) in 1 row",
+        ),
         (pd.to_datetime(["2020-01-01", "2021-01-01"] * 2), "a stay would have 8785 steps of 1h, too many to be meant"),
     ],
 )

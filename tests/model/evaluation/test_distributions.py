@@ -58,6 +58,16 @@ def test_missing_rates_of_few_stays_are_told_as_none_or_all() -> None:
         assert synthetic.missing_rate == pytest.approx(n_missing / 100)
 
 
+@pytest.mark.parametrize(("real", "told"), [(True, (0.5, 0.5, None, None)), (False, (0.5, 0.5, 0.5, None))])
+def test_a_step_that_no_stay_lasts_until_has_no_missing_rate(real: bool, told: tuple[float | None, ...]) -> None:
+    """60 of 70 stays last for 2 steps, 10 for 3 of 4; in every other one everything is missing."""
+    values = np.where(np.arange(70)[:, None, None] % 2 == 0, np.nan, np.zeros((70, 4, 1))).astype(np.float32)
+    lengths = np.repeat([2, 3], [60, 10])
+    stays = Stays(values, np.zeros((70, 4, 0), np.int64), np.zeros((70, 0), np.int64), lengths=lengths).ended()
+    feature = FeatureReport(name="x", type="numerical", edges=(-1.0, 1.0))
+    assert describe(stays, feature, column=0, real=real).missing_by_step == told
+
+
 @pytest.mark.parametrize("kind", ["numerical", "categorical"])
 def test_no_total_gives_away_a_step_that_is_not_told(kind: Literal["numerical", "categorical"]) -> None:
     values, codes = np.zeros((100, 2, 1), np.float32), np.zeros((100, 2, 1), np.int64)

@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,10 +9,17 @@ from hypothesis import strategies as st
 
 from model.data.codec import Codec
 from model.data.stays import Stays
-from model.evaluation.dtw import dtw, nearest
-from model.evaluation.space import Inputs, NotAvailable, to_table
+from model.evaluation import dtw as module
+from model.evaluation.dtw import nearest
+from model.evaluation.space import Floats, Inputs, NotAvailable, to_table
+from model.spec.schema import Schema
 
 RNG = np.random.default_rng(0)
+
+
+def dtw(a: Inputs, b: Inputs) -> Floats:
+    """Of stays of one length."""
+    return module.dtw(a, b, n_steps=a.shape[1])
 
 
 def step_at(place: int, length: int = 20) -> Inputs:
@@ -73,6 +81,22 @@ def test_nearest_grows_with_noise_and_is_zero_for_the_same_table(ward: Callable[
         noisy = to_table(Stays(numerical, stays.categorical, stays.labels), ward_codec)
         found.append(nearest(noisy, table, n_subject=80, n_real=80, seed=0).mean())
     assert 0 < found[0] < found[1] < found[2]
+
+
+def test_nothing_after_the_end_of_a_stay_is_compared(ward: Callable[..., Stays], ward_schema: Schema) -> None:
+    schema = ward_schema.model_copy(update={"variable_length": True})
+    stays = replace(ward(80, 1), lengths=np.tile([2, 8], 40)).ended()
+    codec = Codec.fit(stays, schema)
+    one = stays.take(np.array([0]))
+    high = replace(one, numerical=one.numerical + np.array([0, 30], np.float32))
+    away = 30 / codec.state.numerical[1].scale  # a constant offset of one of two features, at both steps
+    found = nearest(to_table(high, codec), to_table(one, codec), n_subject=1, n_real=1, seed=0)
+    assert found == pytest.approx(away / np.sqrt(2), rel=1e-5)  # and not a quarter of it, over 8 steps
+
+
+def test_of_two_lengths_the_longer_one_counts() -> None:
+    a, b = [np.zeros((2, 1), np.float32)], [np.array([[0], [0], [0], [3]], np.float32)]
+    assert module.dtw(a, b, n_steps=8)[0, 0] == pytest.approx(np.sqrt(9 / 4))
 
 
 def test_long_stays_are_thinned() -> None:

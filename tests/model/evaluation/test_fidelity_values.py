@@ -13,10 +13,10 @@ Kind = Literal["numerical", "categorical"]
 
 
 def told(
-    *, missing: tuple[float, ...] = (0, 0), runs: tuple[float, ...] = (), tails: tuple[float | None, ...] = ()
+    *, missing: tuple[float | None, ...] = (0, 0), runs: tuple[float, ...] = (), tails: tuple[float | None, ...] = ()
 ) -> Distribution:
     quantiles = dict(zip(("0.1", "99.9"), tails, strict=False))
-    rate = float(np.mean(missing))
+    rate = float(np.mean([one for one in missing if one is not None]))
     return Distribution(
         n_values=1, shares=(1,), quantiles=quantiles, missing_rate=rate, missing_by_step=missing, missing_runs=runs
     )
@@ -54,6 +54,12 @@ def test_missing_rates_are_compared_step_by_step() -> None:
     assert value_of("missing_rate_mae", known(second)) == 0
     with pytest.raises(NotAvailable, match="no feature"):
         value_of("missing_rate_mae", known())
+
+
+def test_a_step_that_no_stay_lasts_until_is_not_compared() -> None:
+    synthetic, training = told(missing=(0.5, 1, None, None)), told(missing=(0.1, None, 0.95, None))
+    assert value_of("missing_rate_mae", known(feature(synthetic, training))) == pytest.approx(0.4)
+    assert value_of("missing_rate_mae", known(feature(training, synthetic))) == pytest.approx(0.4)
 
 
 def test_gaps_are_compared_where_there_are_any() -> None:

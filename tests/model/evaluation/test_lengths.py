@@ -100,7 +100,7 @@ def test_what_comes_after_the_end_is_absent_and_not_missing(
     for column, (one, other) in zip((0, 0, 1), features, strict=True):
         for real in (True, False):
             c, d = (describe(s, other, column=column, real=real) for s in (stays, first))
-            assert c.missing_by_step == (*d.missing_by_step, 0, 0, 0, 0)
+            assert c.missing_by_step == (*d.missing_by_step, None, None, None, None)
             assert c.model_copy(update={"missing_by_step": ()}) == d.model_copy(update={"missing_by_step": ()})
         assert one.training is not None
         assert other.training is not None

@@ -71,6 +71,12 @@ def test_flat_against_moving_is_a_difference() -> None:
     assert acf_mse(flat, flat) == 0
 
 
+def test_a_constant_has_no_autocorrelation_at_lags_that_no_stay_is_longer_than() -> None:
+    inside = np.arange(6) < np.array([[3], [1], [2]])
+    flat = acf(np.where(inside[:, :, None], np.float32(7), np.float32(0)), inside)
+    np.testing.assert_array_equal(flat, [[1, 1, np.nan, np.nan, np.nan]])
+
+
 def test_what_is_untold_on_either_side_is_left_out_of_acf_mse() -> None:
     told, half = np.array([[0.5, 0.0], [0.2, 0.1]]), np.array([[np.nan, np.nan], [0.2, 0.3]])
     assert acf_mse(told, half) == acf_mse(half, told) == pytest.approx(0.2**2 / 2)

@@ -102,6 +102,14 @@ def test_the_table_is_parquet_and_says_so(
     assert "choose a name that ends in .parquet" in capsys.readouterr().err
 
 
+def test_a_folder_in_the_table_s_place_is_seen_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "stays.parquet").mkdir()
+    assert run(["import", "mimic3", str(tmp_path), "--out", str(tmp_path / "stays.parquet")], monkeypatch) == 2
+    assert "is a directory" in capsys.readouterr().err
+
+
 def test_without_duckdb_it_is_said_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

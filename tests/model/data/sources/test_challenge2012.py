@@ -152,7 +152,7 @@ def test_missing_folders_and_files_are_named(tmp_path: Path) -> None:
             "132539.txt: line 2, column 'value': not a value of the expected type",
         ),
         ("Time,Parameter,Value\n00:07,HR\n", "132539.txt: line 2 cannot be read"),
-        ("Time,Parameter,Value\n7 o'clock,HR,70\n", "set-a: not a value of the expected type"),
+        ("Time,Parameter,Value\n7 o'clock,HR,70\n", f"{STAY}.txt: column 'time': not a value of the expected type"),
     ],
 )
 def test_an_unreadable_record_is_named_and_not_quoted(tmp_path: Path, content: str, complaint: str) -> None:

@@ -344,4 +344,30 @@ def test_a_stay_of_two_admissions_is_refused(tmp_path: Path) -> None:
     asked = tables()
     asked["ICUSTAYS"] = [*asked["ICUSTAYS"], asked["ICUSTAYS"][0], {**asked["ICUSTAYS"][0], "HADM_ID": 101}]
     told = refused(mimic(tmp_path / "raw", asked))
-    assert told == "ICUSTAYS.csv.gz: 1 row too many: they give a stay a second time, with other values"
+    assert told == "ICUSTAYS.csv.gz: 1 row too many: they give a value of icustay_id a second time, with other values"
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "change"),
+    [
+        ("ADMISSIONS", "hadm_id", {"HOSPITAL_EXPIRE_FLAG": 1}),
+        ("PATIENTS", "subject_id", {"DOB": "2060-01-01 00:00:00"}),
+    ],
+)
+def test_a_file_that_says_two_things_or_lacks_a_key_is_named(
+    tmp_path: Path, name: str, column: str, change: dict[str, object]
+) -> None:
+    asked = tables()
+    asked[name] = [*asked[name], {**asked[name][0], **change}]
+    told = refused(mimic(tmp_path / "raw", asked))
+    assert told == f"{name}.csv.gz: 1 row too many: they give a value of {column} a second time, with other values"
+    asked[name] = [*asked[name][:-1], {**asked[name][0], column.upper(): None}]
+    assert refused(mimic(tmp_path / "raw", asked)) == f"{name}.csv.gz: column '{column}': missing in 1 row"
+
+
+def test_an_outcome_is_0_or_1(tmp_path: Path) -> None:
+    asked = tables()
+    asked["ADMISSIONS"] = [asked["ADMISSIONS"][0], {**asked["ADMISSIONS"][1], "HOSPITAL_EXPIRE_FLAG": 2}]
+    frame, said = imported(mimic(tmp_path / "raw", asked))
+    assert set(frame.stay_id) == {FIRST}
+    assert said.left_out == {"without an outcome in ADMISSIONS": 1}
