@@ -155,8 +155,8 @@ def run_generate(record: JobRecord, request: GenerateRequest, *, shop: Workshop,
         )
         cohort = publish(folder, _record(record, request, result, files), kind="cohorts", store=shop.store)
     timings = {"model_load": loaded.seconds, **result.timings}
-    sha256 = cohort.files[COHORT].sha256
-    result = result.model_copy(update={"model_load": loaded.load, "timings": timings, "sha256": sha256})
+    published = cohort.files[COHORT].model_dump()  # by an earlier attempt, perhaps, and on another kind of device
+    result = result.model_copy(update={"model_load": loaded.load, "timings": timings, **published})
     if request.evaluate or has_dataset(stored.record, shop.store):
         return Drawn(result)
     return not_evaluated(result)

@@ -173,12 +173,8 @@ def _attempt(record: JobRecord, shop: Workshop) -> str:
 
 
 def _ended(record: JobRecord, change: outcomes.Change, shop: Workshop) -> JobRecord:
-    def write() -> JobRecord:
-        shop.jobs.transition(record.id, outcomes.still_running)
-        return shop.jobs.transition(record.id, change)
-
     try:
-        return _patiently(write)
+        return _patiently(lambda: shop.jobs.transition(record.id, change))
     except OSError:
         discard(record, shop.store)  # nobody would be told of it
         raise

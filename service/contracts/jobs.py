@@ -23,9 +23,10 @@ Stage = Literal["making", "evaluation"]
 
 TERMINAL: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
 
-# running -> queued is a job whose worker was lost; running -> running another attempt at it, or news about it.
+# running -> queued is a job whose worker was lost, queued -> succeeded one whose worker was not, after all; running ->
+# running is another attempt at it, or news about it.
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    "queued": frozenset({"queued", "running", "cancelled", "failed"}),
+    "queued": frozenset({"queued", "running", "succeeded", "failed", "cancelled"}),
     "running": frozenset({"running", "queued", "cancelling", "succeeded", "failed", "cancelled"}),
     "cancelling": frozenset({"cancelling", "succeeded", "failed", "cancelled"}),
     "succeeded": frozenset(),
