@@ -19,17 +19,7 @@ from service.contracts.errors import IllegalTransition, QueueUnavailable
 from service.contracts.figures import Figures
 from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import (
-    QUEUES,
-    SERIALIZER,
-    JobError,
-    JobKind,
-    JobRecord,
-    JobState,
-    now,
-    queue_name,
-    rq_ids,
-)
+from service.contracts.jobs import QUEUES, SERIALIZER, JobError, JobKind, JobRecord, JobState, now, queue_name, rq_ids
 from service.contracts.products import retract
 from service.contracts.settings import Settings
 from service.contracts.transport import enqueue_call, take_turns

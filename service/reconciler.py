@@ -67,6 +67,7 @@ class Reconciler:
         self._count(records)
         for queue in self._queue.queues.values():
             self._shorten_leases(queue)
+            self._look_anew_at_stranded(queue)
             clean_registries(queue)
         in_queue = self._queue.in_rq([record.rq_id for record in records])
         for record, job in zip(records, in_queue, strict=True):
@@ -131,6 +132,14 @@ class Reconciler:
         registry, latest = StartedJobRegistry(queue=queue), now().timestamp() + 2 * self._settings.lease_seconds
         for name in cast("list[bytes]", self._redis.zrangebyscore(registry.key, latest, "+inf")):
             self._redis.zadd(registry.key, {name: latest}, xx=True)
+
+    def _look_anew_at_stranded(self, queue: Queue) -> None:
+        """Jobs between queue and worker: RQ waits for a minute from when it first saw them there, by the same clock."""
+        between = queue.intermediate_queue
+        for rq_id in between.get_job_ids():
+            first_seen = between.get_first_seen(rq_id)
+            if first_seen is not None and first_seen > now():
+                self._redis.delete(between.get_first_seen_key(rq_id))
 
     def _count(self, active: Sequence[JobRecord]) -> None:
         ended = Counter((end.kind, end.status) for end in self._jobs.ended().values())

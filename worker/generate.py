@@ -21,8 +21,9 @@ from model.spec.schema import Schema
 from model.strata import LabelPlan, count_labels, plan_labels
 from model.synthesis import UNCONDITIONED, Accept, accept_all, synthesise
 from model.training import CancelCheck, Progress
-from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, now
+from service.contracts.jobs import JobRecord, JobResult, now
 from service.contracts.records import COHORT, CohortRecord, FileEntry
+from service.contracts.requests import GenerateRequest
 from service.contracts.storage import manifest
 from worker.assess import assess_cohort, not_evaluated
 from worker.cohort import default_chunk_size, write_cohort

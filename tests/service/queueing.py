@@ -10,7 +10,8 @@ from rq.registry import StartedJobRegistry
 
 from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import SERIALIZER, GenerateRequest, JobKind, JobRecord, JobResult, JobState, now, queue_name
+from service.contracts.jobs import SERIALIZER, JobKind, JobRecord, JobResult, JobState, now, queue_name
+from service.contracts.requests import GenerateRequest
 from service.contracts.storage import ArtifactStore, Kind
 from service.jobs import JobQueue
 

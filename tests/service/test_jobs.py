@@ -14,7 +14,8 @@ from service.contracts import live
 from service.contracts.errors import IllegalTransition, NotFound, QueueUnavailable
 from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import EvaluateRequest, JobRecord, JobState, TrainRequest, now, queue_name
+from service.contracts.jobs import JobRecord, JobState, now, queue_name
+from service.contracts.requests import EvaluateRequest, TrainRequest
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from service.jobs import JobQueue

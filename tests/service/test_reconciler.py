@@ -230,6 +230,19 @@ def test_a_lease_from_before_the_clock_went_back_is_shortened(
         assert redis.zscore(registry.key, name) == pytest.approx(now().timestamp() + left, abs=5)
 
 
+def test_a_stranded_job_that_was_seen_before_the_clock_went_back_is_seen_anew(
+    queue: JobQueue, reconciler: Reconciler, redis: Redis
+) -> None:
+    between = queue.queues["generate"].intermediate_queue
+    for job_id, ahead in (("job-1", 7200), ("job-2", -30)):
+        queue.submit(generate(job_id))
+        redis.lmove(queue.queues["generate"].key, between.key)
+        redis.set(between.get_first_seen_key(job_id), now().timestamp() + ahead)
+    reconciler.reconcile()
+    assert between.set_first_seen("job-1")
+    assert not between.set_first_seen("job-2")
+
+
 def test_the_census_counts_every_job_by_kind_and_state(queue: JobQueue, reconciler: Reconciler, jobs: JobStore) -> None:
     for number in range(1, 5):
         queue.submit(generate(f"job-{number}"))

@@ -32,9 +32,10 @@ from service.contracts import live
 from service.contracts.ids import new_id
 from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import GenerateRequest, JobRecord, TrainRequest, now, queue_name
+from service.contracts.jobs import JobRecord, now, queue_name
 from service.contracts.live import WAITING_FOR_EVALUATION
 from service.contracts.records import COHORT, ModelRecord
+from service.contracts.requests import GenerateRequest, TrainRequest
 from service.contracts.settings import Settings
 from service.contracts.storage import RECORD, ArtifactStore, file_sha256, write_record
 from service.jobs import JobQueue

@@ -22,8 +22,9 @@ from structlog.testing import capture_logs
 
 from service.contracts import live
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, JobResult, TrainRequest, waiting
+from service.contracts.jobs import JobRecord, JobResult, waiting
 from service.contracts.records import DatasetRecord, ModelRecord
+from service.contracts.requests import EvaluateRequest, GenerateRequest, TrainRequest
 from service.contracts.storage import file_sha256, write_record
 from tests.worker.conftest import submit
 from tests.worker.tables import FAST_SAMPLER, TINY_NETWORK, TINY_TRAINING
