@@ -26,16 +26,9 @@ from model.spec.schema import Schema
 from service.bundled import register_bundled
 from service.contracts import live
 from service.contracts.ids import new_id
-from service.contracts.jobs import (
-    EvaluateRequest,
-    GenerateRequest,
-    JobRecord,
-    Request,
-    TrainRequest,
-    UploadedTable,
-    now,
-)
+from service.contracts.jobs import JobRecord, now
 from service.contracts.records import TABLE, DatasetRecord
+from service.contracts.requests import EvaluateRequest, GenerateRequest, Request, TrainRequest, UploadedTable
 from service.contracts.settings import Settings
 from service.contracts.storage import file_sha256, manifest, write_record
 from service.valkey import prepared, wait_until_ready

@@ -9,8 +9,9 @@ from model.data.split import Split
 from model.spec.privacy import PrivacyThresholds, PrivacyVerdict
 from model.spec.report import PRIVACY_METRICS, EvaluationOptions, Report, Subject
 from model.training import CancelCheck, Progress
-from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, now
+from service.contracts.jobs import JobRecord, JobResult, now
 from service.contracts.records import COHORT, FileEntry, ReportRecord
+from service.contracts.requests import GenerateRequest
 from service.contracts.storage import manifest
 from worker.cohort import read_cohort
 from worker.models import ModelFacts, read_facts

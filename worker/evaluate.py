@@ -18,8 +18,9 @@ from model.spec.report import EvaluationOptions, Report, Subject
 from model.spec.schema import Schema
 from model.training import CancelCheck, Progress
 from service.contracts.errors import NotFound
-from service.contracts.jobs import EvaluateRequest, JobRecord, JobResult, now
+from service.contracts.jobs import JobRecord, JobResult, now
 from service.contracts.records import COHORT, SYNTHETIC, TABLE, CohortRecord, DatasetRecord, FileEntry, ReportRecord
+from service.contracts.requests import EvaluateRequest
 from service.contracts.storage import ArtifactStore, manifest
 from worker.assess import EVALUATED_STAYS, judged
 from worker.cohort import read_cohort, synthetic_schema

@@ -21,8 +21,9 @@ from model.spec.schema import Schema
 from model.strata import LabelPlan, count_labels, plan_labels
 from model.synthesis import UNCONDITIONED, Accept, accept_all, synthesise
 from model.training import CancelCheck, Progress
-from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, now
+from service.contracts.jobs import JobRecord, JobResult, now
 from service.contracts.records import COHORT, CohortRecord, FileEntry
+from service.contracts.requests import GenerateRequest
 from service.contracts.storage import manifest
 from worker.assess import assess_cohort, not_evaluated
 from worker.cohort import default_chunk_size, write_cohort
@@ -155,8 +156,8 @@ def run_generate(record: JobRecord, request: GenerateRequest, *, shop: Workshop,
         )
         cohort = publish(folder, _record(record, request, result, files), kind="cohorts", store=shop.store)
     timings = {"model_load": loaded.seconds, **result.timings}
-    sha256 = cohort.files[COHORT].sha256
-    result = result.model_copy(update={"model_load": loaded.load, "timings": timings, "sha256": sha256})
+    published = cohort.files[COHORT].model_dump()  # by an earlier attempt, perhaps, and on another kind of device
+    result = result.model_copy(update={"model_load": loaded.load, "timings": timings, **published})
     if request.evaluate or has_dataset(stored.record, shop.store):
         return Drawn(result)
     return not_evaluated(result)

@@ -54,11 +54,6 @@ def started(stage: Stage) -> Change:
     return change
 
 
-def still_running(record: JobRecord) -> JobRecord:
-    """The attempt is not lost after all: Redis was away for longer than the lease, and the job was put back."""
-    return record.model_copy(update={"status": "running"}) if record.status == "queued" else record
-
-
 def handed_over(drawn: JobResult) -> Change:
     """The cohort is drawn, and the job goes on as an evaluation; not if it is being cancelled."""
     change = {"status": "running", "stage": "evaluation", "drawn": drawn}

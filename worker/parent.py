@@ -42,8 +42,8 @@ class RedisLost(Exception):
 class WarmWorker(LeasedWorker):
     """The parent: RQ's worker, whose horse outlives the job. Never imports torch.
 
-    `on_lost(rq_id, requeued, stopped)` is told when a job of RQ's ended without its horse saying so: it died, was
-    stopped on request, or the job was found stranded; `requeued` says whether RQ will run it again. `on_unheard(rq_id)`
+    `on_lost(rq_id, requeued, stopped)` is told, before RQ is, that a job of RQ's ended without its horse saying so: it
+    died, was stopped on request, or the job was found stranded; `requeued`: RQ will run it again. `on_unheard(rq_id)`
     is told of a job that was handed back and of which Redis could not be told: RQ will think that it was lost.
     """
 
@@ -175,11 +175,10 @@ class WarmWorker(LeasedWorker):
         exc_string: str = "",
         execution: Execution | None = None,
     ) -> None:
-        """As RQ, and tell `on_lost`."""
+        """As RQ, and tell `on_lost` first: as soon as RQ knows, another worker or the gateway may take the job up."""
         stopped = self._stopped_job_id == job.id
-        requeued = job.should_retry and not stopped
+        self._on_lost(job.id, job.should_retry and not stopped, stopped)
         super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
-        self._on_lost(job.id, requeued, stopped)
 
     def _is_handed_back(self, status: int | None) -> bool:
         """Whether a horse that ended so was asked to, and not killed by its job; -ASK: before it could listen."""

@@ -12,8 +12,8 @@ from model.data.frame import arrow_schema
 from model.data.layout import TableLayout
 from model.data.times import holds_instants
 from model.spec.schema import Schema
-from service.contracts.jobs import GenerateRequest
 from service.contracts.records import ModelRecord
+from service.contracts.requests import GenerateRequest
 
 DISTRIBUTION = "cdmt-ehr"
 

@@ -17,9 +17,10 @@ import torch
 from model.spec.errors import Cancelled, CDMTError, Interrupted
 from service.contracts.errors import IllegalTransition, NotFound
 from service.contracts.installation import installation_id
-from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, Stage, TrainRequest
+from service.contracts.jobs import JobRecord, JobResult, Stage
 from service.contracts.live import WAITING_FOR_EVALUATION
 from service.contracts.products import discard, retract
+from service.contracts.requests import GenerateRequest, TrainRequest
 from service.contracts.settings import Settings
 from worker import outcomes
 from worker.assess import run_assessment
@@ -173,12 +174,8 @@ def _attempt(record: JobRecord, shop: Workshop) -> str:
 
 
 def _ended(record: JobRecord, change: outcomes.Change, shop: Workshop) -> JobRecord:
-    def write() -> JobRecord:
-        shop.jobs.transition(record.id, outcomes.still_running)
-        return shop.jobs.transition(record.id, change)
-
     try:
-        return _patiently(write)
+        return _patiently(lambda: shop.jobs.transition(record.id, change))
     except OSError:
         discard(record, shop.store)  # nobody would be told of it
         raise

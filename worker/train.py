@@ -25,8 +25,9 @@ from model.strata import label_joint
 from model.training import CHECKPOINT, CancelCheck, Progress, train
 from model.training_run import Fitted
 from service.contracts.ids import new_id
-from service.contracts.jobs import JobRecord, JobResult, TrainRequest, now
+from service.contracts.jobs import JobRecord, JobResult, now
 from service.contracts.records import TABLE, WEIGHTS, FileEntry, ModelRecord
+from service.contracts.requests import TrainRequest
 from service.contracts.storage import file_sha256, manifest, write_record
 from worker.progress import JobLink
 from worker.provenance import software_version

@@ -27,12 +27,14 @@ from service.api.signing import read_webhook_secret
 from service.api.watch import JobWatch
 from service.api.webhooks import deliver_due
 from service.bundled import register_bundled
+from service.connection import connect
 from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from service.contracts.webhooks import Outbox
-from service.jobs import JobQueue, connect
+from service.jobs import JobQueue
+from service.reconciler import Reconciler
 
 DESCRIPTION = "Learns from ICU stays, and generates synthetic cohorts with the label ratios that you ask for."
 
@@ -68,16 +70,18 @@ def _open_services(settings: Settings, redis_url: str) -> Services:
     jobs = JobStore(store, retention_seconds=settings.retention_seconds)
     redis = connect(redis_url)
     queue = JobQueue(redis=redis, jobs=jobs, settings=settings)
+    reconciler = Reconciler(queue)
     return Services(
         settings=settings,
         store=store,
         jobs=jobs,
         queue=queue,
+        reconciler=reconciler,
         keys=KeyStore(settings.data_dir),
         quota=Quota(jobs, max_jobs=settings.max_queued_jobs, max_stays=settings.max_queued_stays),
         watch=JobWatch(jobs=jobs, redis=redis),
         outbox=Outbox(store),
-        meters=Meters(queue),
+        meters=Meters(queue, reconciler),
         webhook_secret=read_webhook_secret(settings.webhook_secret_file),
         admin_key=read_admin_key(settings.admin_key_file),
     )
@@ -116,7 +120,7 @@ async def _reconcile_for_ever(services: Services) -> None:
     while True:
         await _try(sweep)
         await _try(services.keys.sweep)
-        await _try(services.queue.reconcile)
+        await _try(services.reconciler.reconcile)
         await _try(partial(sweep_expired, services))
         await asyncio.sleep(settings.reconcile_every_seconds)
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from model.spec.errors import CheckpointError
 from service.api.deps import Caller, Services
 from service.api.downloads import ZIP, Download
-from service.contracts.errors import AlreadyPublished
+from service.contracts.errors import AlreadyPublished, NotFound
 from service.contracts.ids import is_id
 from service.contracts.records import DESCRIPTION, WEIGHTS, ModelRecord
 from service.contracts.storage import RECORD, file_sha256, manifest, write_record
@@ -34,11 +34,14 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
 
 
 def archive_download(model_id: str, services: Services) -> Response:
-    """The folder of a model as a zip, deleted once it is sent."""
+    """The folder of a model as a zip, deleted once it is sent. NotFound, also if the model goes while it is packed."""
     folder = services.store.model_dir(model_id)
     with ExitStack() as stack:
         path = stack.enter_context(services.store.staging("archive")) / f"{model_id}.zip"
-        _pack(folder, path)
+        try:
+            _pack(folder, path)
+        except FileNotFoundError:
+            raise NotFound("model", model_id) from None
         sha256 = file_sha256(path)
         cleanup = stack.pop_all().close  # the folder stays in use until the file is sent
     return Download(path, sha256=sha256, media_type=ZIP, filename=f"model-{model_id}.zip", cleanup=cleanup)

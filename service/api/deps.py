@@ -22,6 +22,7 @@ from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from service.contracts.webhooks import Outbox
 from service.jobs import JobQueue
+from service.reconciler import Reconciler
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Services:
     store: ArtifactStore
     jobs: JobStore
     queue: JobQueue
+    reconciler: Reconciler
     keys: KeyStore
     watch: JobWatch
     quota: Quota

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,7 +31,8 @@ REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; s
 class Download(FileResponse):
     """A file whose ETag is the SHA-256 of its content, so that a client can check, resume and revalidate it.
 
-    `cleanup` is called at the end, however that comes.
+    It is sent whole, also when the thing that it belongs to is deleted meanwhile; 404 where that was before. `cleanup`
+    is called at the end, however that comes.
     """
 
     def __init__(
@@ -61,10 +63,15 @@ class Download(FileResponse):
             if is_unchanged(Request(scope), self.headers["etag"]):
                 await not_modified(self.headers["etag"])(scope, receive, send)
             else:
-                await super().__call__(scope, receive, send)
+                await self._send_held(scope, receive, send)
         finally:  # also when the client goes away in the middle
             if self.cleanup is not None:
                 await run_in_threadpool(self.cleanup)
+
+    async def _send_held(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with await run_in_threadpool(held_open, Path(self.path)) as file:
+            self.path = f"/proc/self/fd/{file.fileno()}"  # leads to the file whether or not it still has a name
+            await super().__call__(scope, receive, send)
 
     @classmethod
     def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
@@ -80,6 +87,14 @@ class Download(FileResponse):
             ) from None
 
 
+def held_open(path: Path) -> IO[bytes]:
+    """The file, which its deletion no longer takes away; HTTPException 404 if it came first."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise HTTPException(404, "it has been deleted") from None
+
+
 def is_unchanged(request: Request, etag: str) -> bool:
     """Whether the client's `If-None-Match` says that it has this content already."""
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
@@ -92,7 +107,10 @@ def not_modified(etag: str) -> Response:
 
 
 def csv_download(request: Request, path: Path, *, sha256: str, filename: str) -> Response:
-    """A Parquet file as CSV, made row group by row group while it is sent. Missing values are empty fields."""
+    """A Parquet file as CSV, made row group by row group while it is sent. Missing values are empty fields.
+
+    HTTPException 404 where it has just been deleted.
+    """
     etag = f'"{sha256}-csv"'
     headers = {
         "ETag": etag,
@@ -103,11 +121,11 @@ def csv_download(request: Request, path: Path, *, sha256: str, filename: str) ->
         return not_modified(etag)
     if is_head(request.scope):
         return Response(media_type=CSV, headers=headers)
-    return StreamingResponse(_csv_parts(path), media_type=CSV, headers=headers)
+    return StreamingResponse(_csv_parts(held_open(path)), media_type=CSV, headers=headers)
 
 
-def _csv_parts(path: Path) -> Iterator[bytes]:
-    with pq.ParquetFile(path) as file:
+def _csv_parts(opened: IO[bytes]) -> Iterator[bytes]:
+    with opened, pq.ParquetFile(opened) as file:
         for number, batch in enumerate(file.iter_batches()):
             table = pa.Table.from_batches([_without_nan(batch)])
             buffer = io.BytesIO()

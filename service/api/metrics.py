@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from service.contracts.figures import BOUNDS, Figures, GpuMemory
 from service.contracts.jobs import QUEUES, JobState
 from service.jobs import JobQueue
+from service.reconciler import Reconciler
 from service.workload import backlog, workers
 
 STATES: tuple[JobState, ...] = get_args(JobState)
@@ -31,7 +32,7 @@ log = structlog.get_logger(__name__)
 class Meters:
     """All metrics of one gateway. `requests` and `webhooks` are counted as they happen."""
 
-    def __init__(self, queue: JobQueue) -> None:
+    def __init__(self, queue: JobQueue, reconciler: Reconciler) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "cdmt_http_requests",
@@ -45,7 +46,7 @@ class Meters:
             ("outcome",),
             registry=self.registry,
         )
-        self.registry.register(_JobCollector(queue))
+        self.registry.register(_JobCollector(queue, reconciler))
         ProcessCollector(registry=self.registry)
 
     def count_request(self, scope: MutableMapping[str, Any], *, method: str, status: int | None) -> None:
@@ -58,8 +59,9 @@ class Meters:
 class _JobCollector(Collector):
     """Jobs, queues and workers, looked up when asked for. Where Redis does not answer, what it knows is missing."""
 
-    def __init__(self, queue: JobQueue) -> None:
+    def __init__(self, queue: JobQueue, reconciler: Reconciler) -> None:
         self._queue = queue
+        self._reconciler = reconciler
 
     def describe(self) -> Iterator[Metric]:
         """Nothing: whoever registers this shall not ask Redis."""
@@ -67,7 +69,7 @@ class _JobCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The figures as they are now."""
-        yield _jobs(self._queue)
+        yield _jobs(self._reconciler)
         found: list[Metric] = []
         try:
             found = [*_queues(self._queue), *_ended(self._queue.figures)]
@@ -77,11 +79,11 @@ class _JobCollector(Collector):
         yield from found
 
 
-def _jobs(queue: JobQueue) -> Metric:
+def _jobs(reconciler: Reconciler) -> Metric:
     family = GaugeMetricFamily(
         "cdmt_jobs", "Jobs there are, by kind and state, as the reconciler last saw them.", labels=("kind", "state")
     )
-    if (census := queue.census) is not None:
+    if (census := reconciler.census) is not None:
         for kind, state in product(QUEUES, STATES):
             family.add_metric((kind, state), census[kind, state])
     return family

@@ -7,7 +7,7 @@ from collections import Counter
 
 from service.contracts.errors import TooManyJobs
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import GenerateRequest, Request
+from service.contracts.requests import GenerateRequest, Request
 
 RECOUNT_SECONDS = 2.0
 SHARE_OF_COUNTING = 0.1  # of the time, at most, however many jobs there are

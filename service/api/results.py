@@ -11,8 +11,9 @@ from service.api.deps import Caller, Services
 from service.api.downloads import HTML, PARQUET, REPORT_POLICY, Download, csv_download, prefers_html
 from service.api.gate import check_gate
 from service.contracts.errors import NotFound, NotReady
-from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, TrainRequest
+from service.contracts.jobs import JobRecord
 from service.contracts.records import COHORT, REPORT_HTML, REPORT_JSON
+from service.contracts.requests import EvaluateRequest, GenerateRequest, TrainRequest
 from service.contracts.storage import Kind
 
 ReportFormat = Literal["json", "html"]

@@ -13,8 +13,9 @@ from service.api.deps import Caller, Services
 from service.api.webhooks import check_webhook
 from service.contracts.errors import InUse, LimitExceeded, NotFound, NotReady
 from service.contracts.job_store import check_ended
-from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, Request, TrainRequest, now
+from service.contracts.jobs import JobRecord, now
 from service.contracts.records import DatasetRecord
+from service.contracts.requests import EvaluateRequest, GenerateRequest, Request, TrainRequest
 
 log = structlog.get_logger(__name__)
 

@@ -21,8 +21,9 @@ from service.api.ingest import read_upload, store_columns
 from service.api.submissions import submit
 from service.api.uploads import Upload, receive_upload
 from service.contracts.idempotency import Answer
-from service.contracts.jobs import EvaluateRequest, JobRecord
+from service.contracts.jobs import JobRecord
 from service.contracts.records import SYNTHETIC
+from service.contracts.requests import EvaluateRequest
 
 FIELDS = ("dataset_id", "holdout_dataset_id", "metrics", "detail", "seed", "webhook")
 MAX_FILENAME = 128

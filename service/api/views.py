@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from pydantic import AwareDatetime, BaseModel
 
-from service.contracts.jobs import (
-    EvaluateRequest,
-    GenerateRequest,
-    JobError,
-    JobKind,
-    JobRecord,
-    JobResult,
-    JobState,
-    PrivacyOverride,
-    Request,
-    TrainRequest,
-)
+from service.contracts.jobs import JobError, JobKind, JobRecord, JobResult, JobState, PrivacyOverride
 from service.contracts.live import Progress
+from service.contracts.requests import EvaluateRequest, GenerateRequest, Request, TrainRequest
 from service.contracts.webhooks import Delivery
 from service.jobs import LiveStatus
 

@@ -104,10 +104,12 @@ class JobWatch:
                 self._watched.pop(job_id, None)
 
     async def _poll(self) -> None:
-        while self._watched and not self._is_closed:
-            await asyncio.sleep(POLL_SECONDS)
-            await self._refresh(list(self._watched))
-        self._poller = None
+        try:
+            while self._watched and not self._is_closed:
+                await asyncio.sleep(POLL_SECONDS)
+                await self._refresh(list(self._watched))
+        finally:
+            self._poller = None  # also after an error that nobody foresaw: the next listener starts another
 
     async def _refresh(self, job_ids: Sequence[str]) -> None:
         try:

@@ -19,7 +19,8 @@ from service.api.deps import Services
 from service.api.errors import BadFields, FieldError
 from service.api.signing import WebhookSecret
 from service.contracts.errors import NotFound
-from service.contracts.jobs import JobRecord, Webhook, now
+from service.contracts.jobs import JobRecord, now
+from service.contracts.requests import Webhook
 from service.contracts.settings import is_loopback
 from service.contracts.webhooks import Delivery
 

@@ -21,8 +21,9 @@ from model.spec.report import EvaluationOptions, Report
 from model.spec.schema import Schema
 from service.bundled import BUNDLED
 from service.cli.show import ProgressBars, read_report
-from service.contracts.jobs import GenerateRequest, JobResult
+from service.contracts.jobs import JobResult
 from service.contracts.records import ModelRecord
+from service.contracts.requests import GenerateRequest
 from service.contracts.settings import Settings
 from service.contracts.storage import RECORD, sync_tree
 from worker.evaluate import evaluate_table

@@ -15,7 +15,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from model.spec.base import Spec
-from service.contracts.jobs import GenerateRequest, JobRecord
+from service.contracts.jobs import JobRecord
+from service.contracts.requests import GenerateRequest
 
 BOUNDS = (1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 72 * 3600)
 """Upper bounds of the buckets of a job's duration, in seconds; a last bucket has no bound."""

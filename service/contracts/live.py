@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+from pydantic import ValidationError
 from redis import Redis
 
 from model.spec.base import Spec
@@ -34,15 +35,14 @@ def write_progress(redis: Redis, job_id: str, progress: Progress) -> None:
 
 
 def read_progress(redis: Redis, job_id: str) -> Progress | None:
-    """The last progress written; None before the first."""
-    text = redis.get(_progress_key(job_id))
-    return Progress.model_validate_json(text) if isinstance(text, bytes | str) else None
+    """The last progress written; None before the first, and where it is in the words of another version."""
+    return _parsed(redis.get(_progress_key(job_id)))
 
 
 def read_progresses(redis: Redis, job_ids: Sequence[str]) -> list[Progress | None]:
     """The last progress of each, in one round trip."""
     texts = cast("list[object]", redis.mget([_progress_key(job_id) for job_id in job_ids])) if job_ids else []
-    return [Progress.model_validate_json(text) if isinstance(text, bytes | str) else None for text in texts]
+    return [_parsed(text) for text in texts]
 
 
 def request_cancel(redis: Redis, job_id: str) -> None:
@@ -58,6 +58,13 @@ def cancel_requested(redis: Redis, job_id: str) -> bool:
 def clear(redis: Redis, job_id: str) -> None:
     """Forget both, once the job has ended."""
     redis.delete(_progress_key(job_id), _cancel_key(job_id))
+
+
+def _parsed(text: object) -> Progress | None:
+    try:
+        return Progress.model_validate_json(text) if isinstance(text, bytes | str) else None
+    except ValidationError:
+        return None
 
 
 def _progress_key(job_id: str) -> str:

@@ -140,14 +140,15 @@ class ArtifactStore:
         return final
 
     def remove(self, kind: Kind, thing_id: str) -> None:
-        """Make a thing vanish at once, then delete its files."""
+        """Make a thing vanish at once, then delete its files. Makes nothing, so that a full disk can be cleared."""
         final = self._present(kind, thing_id)
-        with self.staging("removed") as folder:
-            try:
-                final.rename(folder / thing_id)
-            except FileNotFoundError:
-                raise NotFound(kind[:-1], thing_id) from None
-            sync_folder(final.parent)
+        removed = self.staging_root / f"removed-{thing_id}-{os.urandom(4).hex()}"
+        try:
+            final.rename(removed)
+        except FileNotFoundError:
+            raise NotFound(kind[:-1], thing_id) from None
+        sync_folder(final.parent)
+        shutil.rmtree(removed, ignore_errors=True)
 
     def read_record(self, kind: Kind, thing_id: str, record_type: type[AnyRecord]) -> AnyRecord:
         """The record in the folder of a published thing."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from service.contracts.jobs import JobRecord, TrainRequest
+from service.contracts.jobs import JobRecord
 from service.contracts.records import COHORT, WEIGHTS
+from service.contracts.requests import TrainRequest
 from service.contracts.storage import RECORD, file_sha256
 from tests.chaos.stack import Stack
 from tests.worker.tables import LENGTH

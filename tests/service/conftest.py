@@ -9,6 +9,7 @@ from service.contracts.job_store import JobStore
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from service.jobs import JobQueue
+from service.reconciler import Reconciler
 
 
 @pytest.fixture
@@ -27,3 +28,9 @@ def jobs(store: ArtifactStore) -> JobStore:
 def queue(redis: Redis, jobs: JobStore, settings: Settings) -> JobQueue:
     """The queue of the gateway under test."""
     return JobQueue(redis=redis, jobs=jobs, settings=settings)
+
+
+@pytest.fixture
+def reconciler(queue: JobQueue) -> Reconciler:
+    """The repairs of the gateway under test."""
+    return Reconciler(queue)

@@ -15,7 +15,7 @@ from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.privacy import HeldTest, PrivacyStatus
 from model.spec.schema import CategoricalFeature, Label, NumericalFeature, Schema
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, now
+from service.contracts.jobs import JobRecord, JobResult, now
 from service.contracts.records import (
     COHORT,
     REPORT_HTML,
@@ -25,6 +25,7 @@ from service.contracts.records import (
     ModelRecord,
     ReportRecord,
 )
+from service.contracts.requests import GenerateRequest
 from service.contracts.storage import ArtifactStore, manifest, write_record
 
 SCHEMA = Schema(

@@ -11,8 +11,9 @@ from redis import Redis
 from model.compute import Compute
 from model.data.arrange import arrange
 from service.contracts.ids import new_id
-from service.contracts.jobs import JobRecord, Request, now
+from service.contracts.jobs import JobRecord, now
 from service.contracts.records import TABLE, DatasetRecord, ModelRecord
+from service.contracts.requests import Request
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore, file_sha256, manifest, write_record
 from tests.worker.tables import SCHEMA, TINY_NETWORK, TINY_TRAINING, made_up_stays, write_table

@@ -18,8 +18,9 @@ from model.spec.privacy import HeldTest, PrivacyThresholds, PrivacyVerdict
 from model.spec.report import PRIVACY_METRICS, Report
 from service.contracts import live
 from service.contracts.installation import installation_id
-from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, queue_name
+from service.contracts.jobs import JobRecord, JobResult, queue_name
 from service.contracts.records import ModelRecord
+from service.contracts.requests import GenerateRequest
 from tests.worker.conftest import submit
 from tests.worker.tables import FAST_SAMPLER, made_up_stays
 from worker import outcomes

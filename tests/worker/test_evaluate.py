@@ -11,8 +11,9 @@ from model.spec.errors import DataError
 from model.spec.report import PRIVACY_METRICS, EvaluationOptions, Report
 from model.spec.schema import Schema
 from service.contracts.ids import new_id
-from service.contracts.jobs import EvaluateRequest, JobRecord, JobResult, UploadedTable, now
+from service.contracts.jobs import JobRecord, JobResult, now
 from service.contracts.records import TABLE, DatasetRecord
+from service.contracts.requests import EvaluateRequest, UploadedTable
 from service.contracts.storage import manifest, write_record
 from tests.worker.conftest import ignore_progress, never
 from tests.worker.tables import SCHEMA, made_up_stays, write_table

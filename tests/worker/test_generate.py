@@ -19,7 +19,7 @@ from model.data.stays import Stays
 from model.spec.errors import Cancelled, RatioError
 from model.spec.report import Report
 from model.spec.schema import Schema
-from service.contracts.jobs import GenerateRequest
+from service.contracts.requests import GenerateRequest
 from tests.worker.conftest import ignore_progress, never
 from tests.worker.tables import FAST_SAMPLER, LENGTH, made_up_stays
 from worker.cohort import read_cohort

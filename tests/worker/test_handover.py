@@ -6,7 +6,8 @@ from redis import Redis
 from rq.job import Job
 from structlog.testing import capture_logs
 
-from service.contracts.jobs import SERIALIZER, GenerateRequest, JobRecord, JobResult, now
+from service.contracts.jobs import SERIALIZER, JobRecord, JobResult, now
+from service.contracts.requests import GenerateRequest
 from service.contracts.settings import Settings
 from worker.handover import hand_over
 from worker.outcomes import handed_over

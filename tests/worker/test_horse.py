@@ -23,7 +23,7 @@ from rq.worker_registration import get_keys
 from structlog.testing import capture_logs
 
 from service.valkey import prepared, wait_until_ready
-from tests.worker.light_worker import JOBS_PER_PROCESS, QUEUE, TIMING
+from tests.worker.light_worker import JOBS_PER_PROCESS, QUEUE, TIMING, light_horse
 from worker.horse import Errand, Horse, LeasedWorker, serve_errands
 from worker.parent import WarmWorker
 
@@ -335,3 +335,22 @@ def test_a_killed_worker_takes_its_horse_along_and_another_worker_finishes_the_j
     start()
     until(ended(job, JobStatus.FINISHED))
     assert len(pids(notes)) == 2
+
+
+def test_that_a_job_was_lost_is_told_before_rq_hands_it_to_others(redis: Redis, enqueue: Callable[..., Job]) -> None:
+    job, seen = enqueue("sleep", "nowhere", 0), []
+    worker = WarmWorker(
+        QUEUE,
+        connection=redis,
+        horse=Horse(light_horse, "", "w", preload=False),
+        name="w",
+        timing=TIMING,
+        on_lost=lambda _rq_id, requeued, _stopped: seen.append((requeued, job.get_status(refresh=True))),
+    )
+    for retries_left in (1, 0):
+        job.set_status(JobStatus.STARTED)
+        job.retries_left = retries_left
+        worker.handle_job_failure(job, worker.queues[0])
+        seen.append((bool(retries_left), job.get_status(refresh=True)))
+    assert [status.value for _, status in seen] == ["started", "queued", "started", "failed"]
+    assert [requeued for requeued, _ in seen] == [True, True, False, False]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -26,16 +27,19 @@ from safetensors import safe_open
 
 from model.spec.report import Detail
 from model.training import CHECKPOINT
+from service.connection import connect
 from service.contracts import live
 from service.contracts.ids import new_id
 from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import GenerateRequest, JobRecord, TrainRequest, now, queue_name
+from service.contracts.jobs import JobRecord, now, queue_name
 from service.contracts.live import WAITING_FOR_EVALUATION
 from service.contracts.records import COHORT, ModelRecord
+from service.contracts.requests import GenerateRequest, TrainRequest
 from service.contracts.settings import Settings
 from service.contracts.storage import RECORD, ArtifactStore, file_sha256, write_record
-from service.jobs import JobQueue, connect
+from service.jobs import JobQueue
+from service.reconciler import Reconciler
 from service.valkey import prepared, wait_until_ready
 from tests.worker.conftest import ignore_progress, never, publish_dataset
 from tests.worker.tables import FAST_SAMPLER, LENGTH, TINY_NETWORK, TINY_TRAINING
@@ -197,6 +201,45 @@ def test_jobs_run_warm_are_cancelled_and_are_done_again_when_their_process_is_ki
     assert len(worker.lines("model_loaded")) == 2
 
 
+@contextmanager
+def frozen(queue: JobQueue, job_id: str) -> Iterator[None]:
+    """Nobody can change the job's record meanwhile: whoever is about to, waits."""
+    descriptor = os.open(queue.jobs.store.directory("jobs", job_id), os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def test_a_kill_between_the_publication_and_the_record_costs_an_attempt_and_leaves_the_first_cohort_or_none(
+    queue: JobQueue, worker: Worker
+) -> None:
+    def killed_once_published(job_id: str) -> int:
+        with frozen(queue, job_id):
+            until(lambda: queue.jobs.store.exists("cohorts", job_id))
+            time.sleep(0.3)
+            os.kill(worker.horse.pid, signal.SIGKILL)
+            return (queue.jobs.store.cohort_dir(job_id) / COHORT).stat().st_ino
+
+    job_id = submit(queue, 20_000)
+    until(samples(queue, job_id))
+    inode = killed_once_published(job_id)
+    until(has(queue, job_id, "succeeded"))
+    record, cohort = queue.jobs.read(job_id), queue.jobs.store.cohort_dir(job_id) / COHORT
+    assert record.attempts == 2
+    assert record.result is not None
+    assert (cohort.stat().st_ino, file_sha256(cohort)) == (inode, record.result.sha256)
+
+    # the same at the last attempt: the job has failed, and nothing is left of it
+    queue.settings = queue.settings.model_copy(update={"max_attempts": 1})
+    last = submit(queue, 20_000)
+    until(samples(queue, last))
+    killed_once_published(last)
+    until(has(queue, last, "failed"))
+    until(lambda: products(queue) == {job_id})
+
+
 def test_a_job_that_does_not_listen_is_stopped_by_force_and_sigterm_puts_a_job_back(
     queue: JobQueue, worker: Worker
 ) -> None:
@@ -206,7 +249,7 @@ def test_a_job_that_does_not_listen_is_stopped_by_force_and_sigterm_puts_a_job_b
     queue.cancel(deaf)
     queue.settings = queue.settings.model_copy(update={"cancel_grace_seconds": 0.1})
     time.sleep(0.2)
-    queue.reconcile()
+    Reconciler(queue).reconcile()
     until(has(queue, deaf, "cancelled"))
 
     # SIGTERM: the job that runs goes back to the queue, unfinished but not lost
@@ -362,7 +405,7 @@ def test_a_crash_at_the_handover_loses_nothing_and_enqueues_once(queue: JobQueue
     until(lambda: queue.redis.llen(evaluations) == 1)
     queue.redis.delete(evaluations, f"rq:job:{job_id}-evaluation")  # as if it had died before
     for _ in range(2):
-        queue.reconcile()
+        Reconciler(queue).reconcile()
     assert queue.redis.lrange(evaluations, 0, -1) == [f"{job_id}-evaluation".encode()]
     assert queue.jobs.read(job_id).status == "running"
 
@@ -443,7 +486,7 @@ def test_sigterm_while_redis_is_away_costs_no_attempt(settings: Settings, traine
         assert queue.jobs.read(job_id).pardons == 1
 
         def waits_again() -> bool:
-            queue.reconcile()
+            Reconciler(queue).reconcile()
             return queue.jobs.read(job_id).status == "queued"
 
         until(waits_again)  # once the lease has run out

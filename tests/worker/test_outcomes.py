@@ -8,7 +8,8 @@ import pytest
 
 from model.spec.errors import CDMTError, CheckpointError, DataError, NonFiniteLoss, RatioError
 from service.contracts.errors import IllegalTransition, NotFound
-from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, JobState, Stage, now, parse_rq_id, rq_ids
+from service.contracts.jobs import JobRecord, JobResult, JobState, Stage, now, parse_rq_id, rq_ids
+from service.contracts.requests import GenerateRequest
 from worker import outcomes
 from worker.outcomes import OutOfTime
 

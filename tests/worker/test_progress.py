@@ -12,7 +12,8 @@ from model.spec.errors import Interrupted
 from service.contracts import live
 from service.contracts.ids import new_id
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import GenerateRequest, JobRecord, now
+from service.contracts.jobs import JobRecord, now
+from service.contracts.requests import GenerateRequest
 from service.contracts.storage import ArtifactStore
 from worker.progress import JobLink, impatient_redis
 

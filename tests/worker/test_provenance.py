@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from service.contracts.jobs import GenerateRequest, Webhook
+from service.contracts.requests import GenerateRequest, Webhook
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from tests.service.making import add_model

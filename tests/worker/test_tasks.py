@@ -22,9 +22,10 @@ from structlog.testing import capture_logs
 
 from service.contracts import live
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, JobResult, TrainRequest
+from service.contracts.jobs import JobRecord, JobResult, waiting
 from service.contracts.records import DatasetRecord, ModelRecord
-from service.contracts.storage import write_record
+from service.contracts.requests import EvaluateRequest, GenerateRequest, TrainRequest
+from service.contracts.storage import file_sha256, write_record
 from tests.worker.conftest import submit
 from tests.worker.tables import FAST_SAMPLER, TINY_NETWORK, TINY_TRAINING
 from worker import outcomes
@@ -371,15 +372,34 @@ def test_an_attempt_outlives_the_lapse_of_its_lease(
     assert shop.jobs.read(job_id).status == "succeeded"
 
 
+def test_an_attempt_whose_job_is_put_back_in_the_moment_of_its_end_ends_it_all_the_same(
+    shop: Workshop, orphan: ModelRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = JobStore.transition
+
+    def put_back_each_time(jobs: JobStore, job_id: str, change: outcomes.Change) -> JobRecord:
+        after = write(jobs, job_id, change)
+        if after.status == "running":
+            write(jobs, job_id, waiting)  # as the reconciler does
+        return after
+
+    monkeypatch.setattr(JobStore, "transition", put_back_each_time)
+    job_id = submit(shop, small_cohort(orphan))
+    assert execute(job_id, shop) == "succeeded"
+    assert [change.status for change in shop.jobs.read(job_id).states] == ["queued", "running", "queued", "succeeded"]
+
+
 def test_what_an_earlier_attempt_published_stays(shop: Workshop, orphan: ModelRecord) -> None:
-    first = submit(shop, small_cohort(orphan))
+    first = submit(shop, small_cohort(orphan).model_copy(update={"seed": 1}))  # as if by another kind of device
     execute(first, shop)
     again = submit(shop, small_cohort(orphan))
     (shop.store.root / "cohorts" / first).rename(shop.store.root / "cohorts" / again)
     assert execute(again, shop) == "succeeded"
     record = shop.jobs.read(again)
     assert record.result is not None
-    assert record.result.sha256 == shop.store.cohort(again).files["cohort.parquet"].sha256
+    published = shop.store.cohort(again).files["cohort.parquet"]
+    assert (record.result.sha256, record.result.bytes) == (published.sha256, published.bytes)
+    assert file_sha256(shop.store.cohort_dir(again) / "cohort.parquet") == published.sha256
 
 
 def put_foreign_model(shop: Workshop, model: ModelRecord, job_id: str) -> ModelRecord:

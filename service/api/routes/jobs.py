@@ -28,15 +28,9 @@ from service.api.tables import submit_table
 from service.api.views import JobView, job_view
 from service.api.waiting import preferred_wait, wait_for_end
 from service.contracts.idempotency import Answer
-from service.contracts.jobs import (
-    EvaluateRequest,
-    GenerateRequest,
-    JobKind,
-    JobRecord,
-    JobState,
-    TrainRequest,
-)
-from service.contracts.jobs import Request as Wanted
+from service.contracts.jobs import JobKind, JobRecord, JobState
+from service.contracts.requests import EvaluateRequest, GenerateRequest, TrainRequest
+from service.contracts.requests import Request as Wanted
 from service.jobs import LiveStatus
 
 POLL_AFTER_SECONDS = "1"

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import httpx
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.types import Message
 
-from service.api.downloads import prefers_html
+from service.api.downloads import Download, held_open, prefers_html
 from service.contracts.storage import ArtifactStore
 from tests.service.making import add_job, add_model, finish_generate
 
@@ -82,6 +87,37 @@ def test_representations_have_different_etags(client: httpx.Client, content: byt
     assert content
     paths = ("cohort", "cohort?format=csv", "report", "report.html")
     assert len({client.get(f"/jobs/job-1/{path}").headers["etag"] for path in paths}) == 4
+
+
+def sent(path: Path, *, deleted_before: bool) -> bytes:
+    """The body of a download whose file is deleted before or while it is sent."""
+    parts: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        path.unlink(missing_ok=True)
+        parts.append(message.get("body", b""))
+
+    async def receive() -> Message:
+        raise AssertionError("nobody asks the client")
+
+    if deleted_before:
+        path.unlink()
+    scope = {"type": "http", "asgi": {"spec_version": "2.4"}, "method": "GET", "headers": []}
+    asyncio.run(Download(path, sha256="0", media_type="text/plain", filename="file")(scope, receive, send))
+    return b"".join(parts)
+
+
+def test_what_is_deleted_while_it_is_sent_is_sent_whole_and_what_was_deleted_before_is_not_found(
+    tmp_path: Path,
+) -> None:
+    path, content = tmp_path / "file", bytes(range(256)) * 1000
+    path.write_bytes(content)
+    assert sent(path, deleted_before=False) == content
+    path.write_bytes(content)
+    with pytest.raises(HTTPException, match="404"):
+        sent(path, deleted_before=True)
+    with pytest.raises(HTTPException, match="404"):
+        held_open(path)  # as for CSV
 
 
 @pytest.mark.parametrize(

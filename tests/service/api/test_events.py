@@ -269,6 +269,33 @@ def test_two_hundred_listeners_cost_one_poller(listened: Listened, store: Artifa
     wait_until(lambda: listened.watch.n_listeners == 0)
 
 
+def test_after_an_error_that_nobody_foresaw_the_next_listener_hears_again(
+    store: ArtifactStore, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = JobStore(store)
+    add_job(store, "job-1")
+    watch = JobWatch(jobs=jobs, redis=redis)
+    look = watch._look
+
+    async def last_of(job_id: str) -> str:
+        return [snapshot.record.status async for snapshot in watch.snapshots(job_id)][-1]
+
+    async def listen() -> str:
+        first = asyncio.create_task(last_of("job-1"))
+        await asyncio.sleep(0.2)
+        monkeypatch.setattr(watch, "_look", lambda _ids: 1 / 0)
+        await asyncio.sleep(0.6)
+        monkeypatch.setattr(watch, "_look", look)
+        second = asyncio.create_task(last_of("job-1"))
+        await asyncio.sleep(0.2)
+        become(jobs, "job-1", "cancelled")
+        jobs.remove("job-1")
+        assert await asyncio.wait_for(first, 5) in ("queued", "cancelled")
+        return await asyncio.wait_for(second, 5)
+
+    assert asyncio.run(listen()) in ("queued", "cancelled")
+
+
 def counted(watch: JobWatch) -> list[int]:
     """How many jobs are looked at, look by look."""
     looks: list[int] = []

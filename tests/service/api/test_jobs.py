@@ -11,8 +11,9 @@ from redis import Redis
 
 from service.contracts import live
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import EvaluateRequest, GenerateRequest, JobRecord, JobResult, now
+from service.contracts.jobs import JobRecord, JobResult, now
 from service.contracts.records import REPORT_JSON, ReportRecord
+from service.contracts.requests import EvaluateRequest, GenerateRequest
 from service.contracts.storage import RECORD, ArtifactStore, manifest, write_record
 from tests.service.making import add_job, add_model, cohort_table, finish_generate, parquet, table
 

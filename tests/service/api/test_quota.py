@@ -10,7 +10,8 @@ from service.api.app import create_app
 from service.api.quota import Quota
 from service.contracts.errors import TooManyJobs
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import GenerateRequest, JobRecord, TrainRequest, now
+from service.contracts.jobs import JobRecord, now
+from service.contracts.requests import GenerateRequest, TrainRequest
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from tests.service.api.conftest import serving

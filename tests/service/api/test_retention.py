@@ -11,7 +11,8 @@ from service.api.app import create_app
 from service.api.deps import Services
 from service.api.retention import sweep_expired
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import EvaluateRequest, JobRecord, now
+from service.contracts.jobs import JobRecord, now
+from service.contracts.requests import EvaluateRequest
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from tests.service.api.conftest import serving

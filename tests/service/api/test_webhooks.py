@@ -20,7 +20,8 @@ from redis import Redis
 from service.api.app import create_app
 from service.api.deps import Services
 from service.api.webhooks import DELAYS_SECONDS, deliver_due
-from service.contracts.jobs import GenerateRequest, Webhook, now
+from service.contracts.jobs import now
+from service.contracts.requests import GenerateRequest, Webhook
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from service.contracts.webhooks import Delivery

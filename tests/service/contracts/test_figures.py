@@ -6,7 +6,8 @@ import pytest
 from redis import Redis
 
 from service.contracts.figures import BOUNDS, Figures, GpuMemory
-from service.contracts.jobs import GenerateRequest, JobRecord, JobResult, JobState, TrainRequest, now
+from service.contracts.jobs import JobRecord, JobResult, JobState, now
+from service.contracts.requests import GenerateRequest, TrainRequest
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from functools import partial
 import pytest
 
 from service.contracts.job_store import JobStore
-from service.contracts.jobs import EvaluateRequest, JobRecord, JobState, TrainRequest, now
+from service.contracts.jobs import JobRecord, JobState, now
 from service.contracts.products import discard, retract, sweep_products
 from service.contracts.records import SYNTHETIC
+from service.contracts.requests import EvaluateRequest, TrainRequest
 from service.contracts.storage import ArtifactStore
 from tests.service.making import add_job, add_model
 

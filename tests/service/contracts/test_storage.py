@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,25 @@ def test_a_thing_exists_from_its_publication_to_its_removal(store: ArtifactStore
     assert not store.exists("reports", "note-1")
     assert store.ids("reports") == []
     assert in_staging(store) == []
+
+
+def test_a_thing_is_removed_from_a_full_disk(tmp_path: Path) -> None:
+    tmp_path.joinpath("small").mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "nr_inodes=30", "tmpfs", str(tmp_path / "small")]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a file system is not allowed here")
+    try:
+        store = ArtifactStore(tmp_path / "small")
+        publish(store, "hello")
+        with suppress(OSError):
+            for number in range(30):
+                (store.root / f"filler-{number}").mkdir()
+        with pytest.raises(OSError, match="No space"):
+            store.check_writable()
+        store.remove("reports", "note-1")
+        store.check_writable()
+    finally:
+        subprocess.run(["umount", str(tmp_path / "small")], check=True)
 
 
 def test_the_first_publication_wins_and_leaves_nothing_of_the_second(store: ArtifactStore) -> None:
