@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -24,6 +25,7 @@ from service.contracts.jobs import (
     JobRecord,
     JobState,
     now,
+    parse_rq_id,
     problem_type,
     waiting,
 )
@@ -44,6 +46,11 @@ NO_OUTCOME = JobError(
     detail="the worker ended without an outcome; its log says why",
 )
 
+# The id goes from the list KEYS[1] to the front of the list KEYS[2], unless it is not there any more.
+_PUT_BACK = """
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) > 0 then redis.call('LPUSH', KEYS[2], ARGV[1]) end
+"""
+
 
 class Reconciler:
     """Makes the records of all jobs and what RQ knows of them agree again.
@@ -51,12 +58,14 @@ class Reconciler:
     `census` is how many jobs there are of each kind and state, as `reconcile` last saw them; None before that.
     """
 
-    def __init__(self, queue: JobQueue) -> None:
+    def __init__(self, queue: JobQueue, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.census: Counter[tuple[JobKind, JobState]] | None = None
         self._queue = queue
         self._redis = queue.redis
         self._jobs = queue.jobs
         self._settings = queue.settings
+        self._clock = clock
+        self._stranded_since: dict[tuple[JobKind, str], float] = {}
 
     def reconcile(self) -> None:
         """Give back what lost workers held, enqueue anew what Redis lost, end what cannot go on, and tidy up.
@@ -67,8 +76,8 @@ class Reconciler:
         self._count(records)
         for queue in self._queue.queues.values():
             self._shorten_leases(queue)
-            self._look_anew_at_stranded(queue)
             clean_registries(queue)
+        self._put_back_stranded()
         in_queue = self._queue.in_rq([record.rq_id for record in records])
         for record, job in zip(records, in_queue, strict=True):
             try:
@@ -133,13 +142,18 @@ class Reconciler:
         for name in cast("list[bytes]", self._redis.zrangebyscore(registry.key, latest, "+inf")):
             self._redis.zadd(registry.key, {name: latest}, xx=True)
 
-    def _look_anew_at_stranded(self, queue: Queue) -> None:
-        """Jobs between queue and worker: RQ waits for a minute from when it first saw them there, by the same clock."""
-        between = queue.intermediate_queue
-        for rq_id in between.get_job_ids():
-            first_seen = between.get_first_seen(rq_id)
-            if first_seen is not None and first_seen > now():
-                self._redis.delete(between.get_first_seen_key(rq_id))
+    def _put_back_stranded(self) -> None:
+        """Put back what workers took and did not begin within the time of a lease: they died in between.
+
+        RQ's workers do so, too, but by the time of day, and under a lock of 15 minutes with which one may have died.
+        """
+        at, queues = self._clock(), self._queue.queues
+        stranded = {(kind, rq_id) for kind, queue in queues.items() for rq_id in _stranded(queue)}
+        self._stranded_since = {found: self._stranded_since.get(found, at) for found in stranded}
+        for (kind, rq_id), since in self._stranded_since.items():
+            if at - since > self._settings.lease_seconds:
+                log.warning("the job was lost on its way to a worker; it is put back", job_id=parse_rq_id(rq_id)[0])
+                self._redis.eval(_PUT_BACK, 2, queues[kind].intermediate_queue.key, queues[kind].key, rq_id)
 
     def _count(self, active: Sequence[JobRecord]) -> None:
         ended = Counter((end.kind, end.status) for end in self._jobs.ended().values())
@@ -150,3 +164,9 @@ class Reconciler:
 def _waiting_unless_newer_than(seen: JobRecord) -> Callable[[JobRecord], JobRecord]:
     """Not if another worker has begun, or somebody has cancelled, since the record was seen."""
     return lambda record: waiting(record) if record == seen else record
+
+
+def _stranded(queue: Queue) -> list[str]:
+    """The ids of jobs that have left the queue, and that no worker has begun."""
+    taken = queue.intermediate_queue.get_job_ids()
+    return [rq_id for rq_id in taken if rq_id not in queue.started_job_registry and queue.fetch_job(rq_id) is not None]

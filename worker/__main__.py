@@ -81,7 +81,7 @@ def _record_loss(jobs: JobStore, figures: Figures, rq_id: str, *, requeued: bool
             figures.job_ended(record)
     except (NotFound, IllegalTransition):
         return  # removed, or ended before its horse did
-    except (CDMTError, OSError) as error:
+    except (CDMTError, OSError, ValidationError) as error:
         log.error("loss_not_recorded", job_id=job_id, error=type(error).__name__)
 
 
@@ -91,7 +91,7 @@ def _record_pardon(jobs: JobStore, rq_id: str) -> None:
         jobs.transition(job_id, outcomes.pardoned(stage))
     except (NotFound, IllegalTransition):
         return
-    except OSError as error:
+    except (OSError, ValidationError) as error:
         log.error("pardon_not_recorded", job_id=job_id, error=type(error).__name__)
 
 

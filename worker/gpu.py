@@ -8,8 +8,11 @@ from service.contracts.figures import Figures, GpuMemory
 
 
 def show_gpu(figures: Figures, worker: str) -> None:
-    """Tell what the worker of this name uses of the GPU that it works on; nothing where there is none."""
-    if torch.cuda.is_available():
+    """Tell what the worker of this name uses of the GPU that it works on; nothing where it uses none.
+
+    To ask is to use: a worker that computes on the CPU of a machine with a GPU would take some of its memory.
+    """
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         _free, total = torch.cuda.mem_get_info()
         allocated, reserved = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
         figures.gpu_used(worker, GpuMemory(allocated=allocated, reserved=reserved, total=total))

@@ -176,8 +176,8 @@ def _attempt(record: JobRecord, shop: Workshop) -> str:
 def _ended(record: JobRecord, change: outcomes.Change, shop: Workshop) -> JobRecord:
     try:
         return _patiently(lambda: shop.jobs.transition(record.id, change))
-    except OSError:
-        discard(record, shop.store)  # nobody would be told of it
+    except (OSError, NotFound):
+        discard(record, shop.store)  # nobody would be told of it, or asks for it: the job has been deleted
         raise
 
 

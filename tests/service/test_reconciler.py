@@ -230,17 +230,26 @@ def test_a_lease_from_before_the_clock_went_back_is_shortened(
         assert redis.zscore(registry.key, name) == pytest.approx(now().timestamp() + left, abs=5)
 
 
-def test_a_stranded_job_that_was_seen_before_the_clock_went_back_is_seen_anew(
-    queue: JobQueue, reconciler: Reconciler, redis: Redis
+def test_a_job_that_was_lost_on_its_way_to_a_worker_is_put_back_after_a_lease_at_no_cost(
+    queue: JobQueue, jobs: JobStore, redis: Redis
 ) -> None:
-    between = queue.queues["generate"].intermediate_queue
-    for job_id, ahead in (("job-1", 7200), ("job-2", -30)):
+    seconds = 0.0
+    reconciler = Reconciler(queue, clock=lambda: seconds)
+    for job_id in ("job-1", "job-2", "job-3"):
         queue.submit(generate(job_id))
-        redis.lmove(queue.queues["generate"].key, between.key)
-        redis.set(between.get_first_seen_key(job_id), now().timestamp() + ahead)
+    ours = queue.queues["generate"]
+    for _ in range(2):
+        redis.lmove(ours.key, ours.intermediate_queue.key)  # as RQ's workers take a job
     reconciler.reconcile()
-    assert between.set_first_seen("job-1")
-    assert not between.set_first_seen("job-2")
+    start_in_rq(redis, jobs, "job-2")
+    seconds = queue.settings.lease_seconds
+    reconciler.reconcile()
+    assert waiting(queue) == ["job-3"]
+    seconds += 1
+    for _ in range(2):
+        reconciler.reconcile()
+        assert waiting(queue) == ["job-1", "job-3"]
+    assert in_rq(redis).retries_left == queue.settings.max_attempts - 1
 
 
 def test_the_census_counts_every_job_by_kind_and_state(queue: JobQueue, reconciler: Reconciler, jobs: JobStore) -> None:

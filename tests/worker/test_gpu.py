@@ -14,6 +14,13 @@ def test_without_a_gpu_nothing_is_told(redis: Redis) -> None:
     assert redis.keys() == []
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which another test may have used")
+def test_who_uses_no_gpu_does_not_begin_to(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    show_gpu(Figures(redis, "aaaaaaaaaaaa"), "worker-1")
+    assert redis.keys() == []
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 def test_the_memory_of_the_gpu_is_told(redis: Redis) -> None:

@@ -24,11 +24,13 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job
 from safetensors import safe_open
+from structlog.testing import capture_logs
 
 from model.spec.report import Detail
 from model.training import CHECKPOINT
 from service.connection import connect
 from service.contracts import live
+from service.contracts.figures import Figures
 from service.contracts.ids import new_id
 from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
@@ -43,7 +45,7 @@ from service.reconciler import Reconciler
 from service.valkey import prepared, wait_until_ready
 from tests.worker.conftest import ignore_progress, never, publish_dataset
 from tests.worker.tables import FAST_SAMPLER, LENGTH, TINY_NETWORK, TINY_TRAINING
-from worker.__main__ import main
+from worker.__main__ import _record_loss, _record_pardon, main
 from worker.generate import generate_cohort
 from worker.models import read_model
 
@@ -492,6 +494,21 @@ def test_sigterm_while_redis_is_away_costs_no_attempt(settings: Settings, traine
         until(waits_again)  # once the lease has run out
         assert queue.jobs.read(job_id).pardons == 0
         assert queue.status(queue.jobs.read(job_id)).queue_position == 0
+
+
+def test_a_record_of_another_version_does_not_end_the_worker_that_lost_its_job(
+    settings: Settings, redis: Redis
+) -> None:
+    jobs = JobStore(ArtifactStore(settings.data_dir))
+    record = JobRecord(id="job-1", created_at=now(), request=GenerateRequest(model_id="model-1", n_stays=1))
+    jobs.create(record)
+    path = jobs.store.directory("jobs", "job-1") / RECORD
+    path.write_text('{"of": "another version"}')
+    with capture_logs() as lines:
+        _record_loss(jobs, Figures(redis, "aaaaaaaaaaaa"), "job-1", requeued=False, stopped=False)
+        _record_pardon(jobs, "job-1")
+    assert [line["event"] for line in lines] == ["loss_not_recorded", "pardon_not_recorded"]
+    assert path.read_text() == '{"of": "another version"}'
 
 
 @pytest.mark.parametrize(

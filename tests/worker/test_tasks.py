@@ -34,6 +34,7 @@ from worker.interruption import INTERRUPTION
 from worker.outcomes import SPENT, OutOfTime
 from worker.progress import JobLink
 from worker.tasks import HANDED_OVER, INTERRUPTED, UNRECORDED, execute
+from worker.train import run_train
 from worker.workshop import Workshop, open_workshop
 
 
@@ -164,6 +165,23 @@ def test_a_job_that_was_given_up_while_it_ran_leaves_no_cohort(
     assert execute(job_id, shop) == "skipped"
     assert shop.jobs.read(job_id).status == "cancelled"
     assert not shop.store.exists("cohorts", job_id)
+    assert leftovers(shop) == []
+
+
+def test_a_training_that_was_cancelled_and_deleted_while_it_ran_leaves_no_model(
+    shop: Workshop, dataset: DatasetRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deleted_meanwhile(record: JobRecord, request: TrainRequest, *, shop: Workshop, link: JobLink) -> JobResult:
+        result = run_train(record, request, shop=shop, link=link)
+        shop.jobs.transition(record.id, outcomes.cancelled)
+        shop.jobs.remove(record.id)
+        return result
+
+    monkeypatch.setattr("worker.tasks.run_train", deleted_meanwhile)
+    request = TrainRequest(dataset_id=dataset.id, name="mine", training=TINY_TRAINING, network=TINY_NETWORK)
+    job_id = submit(shop, request)
+    assert execute(job_id, shop) == "skipped"
+    assert not shop.store.exists("models", job_id)
     assert leftovers(shop) == []
 
 
