@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from model.diffusion.denoiser import Denoiser, Dimensions, start_at_marginals
 from model.diffusion.guidance import one_hot_labels
-from model.diffusion.loss import diffusion_loss, low_discrepancy_times
+from model.diffusion.loss import diffusion_loss, low_discrepancy_times, towards_the_middle
 from model.diffusion.precision import MixedPrecision
 from model.spec.config import NetworkConfig, TrainingConfig
 
@@ -74,11 +74,13 @@ class Denoising:
     def loss(self, module: Denoiser, batch: Batch, *, generator: torch.Generator) -> Tensor:
         """See `Objective`."""
         device = batch.codes.device
-        t = low_discrepancy_times(len(batch.codes), generator).to(device)
+        t = low_discrepancy_times(len(batch.codes), generator)
+        t = (towards_the_middle(t) if self.training.times == "middle" else t).to(device)
         noise = torch.randn(*batch.codes.shape[:2], module.state_dim, generator=generator).to(device)
         label = one_hot_labels(batch.labels, module.dimensions.label_sizes)
         weight = batch.observed.float() if self.training.numerical_loss == "observed" else None
-        return diffusion_loss(module, batch.numerical, batch.codes, label=label, t=t, noise=noise, weight=weight).total
+        loss = diffusion_loss(module, batch.numerical, batch.codes, label=label, t=t, noise=noise, weight=weight)
+        return loss.total(categorical_weight=self.training.categorical_weight)
 
     def parameter_groups(self, module: Denoiser) -> list[ParameterGroup]:
         """See `Objective`."""

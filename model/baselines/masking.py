@@ -105,7 +105,8 @@ class MaskDenoising:
         denoised = module(numerical + sigma * noise, sigma, codes_t, t, label)
         error = ((denoised.numerical - numerical) / c_out(sigma)).square()
         weight = observed.float() if self.training.numerical_loss == "observed" else None
-        return Loss(weighted_mean(error, weight), mask_loss(denoised.logits, codes, codes_t, t)).total
+        loss = Loss(weighted_mean(error, weight), mask_loss(denoised.logits, codes, codes_t, t))
+        return loss.total(categorical_weight=1.0)
 
     def parameter_groups(self, module: MaskDenoiser) -> list[ParameterGroup]:
         """See `Objective`."""

@@ -22,6 +22,8 @@ TRAINING: dict[Preset, dict[str, dict[str, object]]] = {
             "schedule_learning_rate": 1.0,
             "rho_range": (0.1, 100.0),
             "numerical_loss": "all",
+            "categorical_weight": 1.0,
+            "times": "uniform",
             "scaling": "zscore",
         },
         "network": {"hidden_dim": 64, "n_layers": 3, "embedding_dim": 16},

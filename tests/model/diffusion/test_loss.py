@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.diffusion.denoiser import Denoiser, Dimensions, start_at_marginals
-from model.diffusion.loss import diffusion_loss, low_discrepancy_times
+from model.diffusion.loss import Loss, diffusion_loss, low_discrepancy_times, towards_the_middle
 from model.spec.config import NetworkConfig
 
 
@@ -32,6 +32,19 @@ def test_times_are_evenly_spread_with_one_random_offset() -> None:
     times = low_discrepancy_times(8, torch.Generator().manual_seed(3)).sort().values
     assert torch.allclose(times.diff(), torch.full((7,), 1 / 8), atol=1e-6)
     assert 0 <= float(times[0]) < 1 / 8
+
+
+def test_times_towards_the_middle_have_the_shares_that_are_said() -> None:
+    times = towards_the_middle(low_discrepancy_times(100_000, torch.Generator().manual_seed(0)))
+    inside = ((times >= 0.1) & (times < 0.65)).float().mean()
+    assert float(inside) == pytest.approx(0.75 + 0.25 * 0.55, abs=1e-3)
+    assert float((times < 0.1).float().mean()) == pytest.approx(0.25 * 0.1, abs=1e-3)
+    assert torch.equal(towards_the_middle(torch.tensor([0.0, 1.0])), torch.tensor([0.0, 1.0]))
+    assert (towards_the_middle(torch.linspace(0, 1, 1000)).diff() > 0).all()
+
+
+def test_the_categories_have_their_weight() -> None:
+    assert float(Loss(torch.tensor(2.0), torch.tensor(5.0)).total(categorical_weight=3.0)) == 17
 
 
 def test_one_time_is_uniform() -> None:
@@ -71,12 +84,12 @@ def test_without_numerical_features_their_loss_is_zero() -> None:
     denoiser = denoiser_of(0)
     loss = diffusion_loss(denoiser, torch.zeros(6, 3, 0), torch.zeros(6, 3, 2, dtype=torch.long), **arguments(denoiser))
     assert loss.numerical.item() == 0
-    assert loss.total.isfinite()
+    assert loss.total(categorical_weight=1.0).isfinite()
 
 
 def test_everything_learns_from_it() -> None:
     denoiser = denoiser_of(2)
     loss = diffusion_loss(denoiser, torch.randn(6, 3, 2), torch.zeros(6, 3, 2, dtype=torch.long), **arguments(denoiser))
-    torch.autograd.backward(loss.total)
+    torch.autograd.backward(loss.total(categorical_weight=1.0))
     without = [name for name, value in denoiser.named_parameters() if value.grad is None or not value.grad.any()]
     assert not [name for name in without if "film" not in name]
