@@ -42,7 +42,7 @@ def towards_the_middle(t: Tensor) -> Tensor:
     low, high = MIDDLE
     at_low, at_high = (1 - SHARE) * low, (1 - SHARE) * high + SHARE
     inside = low + (t - at_low) / (at_high - at_low) * (high - low)
-    above = high + (t - at_high) / (1 - at_high) * (1 - high)
+    above = 1 - (1 - t) / (1 - at_high) * (1 - high)
     return torch.where(t < at_low, t / at_low * low, torch.where(t < at_high, inside, above))
 
 

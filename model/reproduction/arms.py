@@ -140,7 +140,7 @@ def _ablation_arms(recipes: Recipes) -> list[Arm]:
         Arm("imputed", "missing values filled in", replace(ours, missing="imputed")),
         trained("quantile", "quantile scaling", scaling="quantile"),
         trained("weight-1", "categories' loss of weight 1", categorical_weight=1.0),
-        trained("times-middle", "most diffusion times in the middle", times="middle"),
+        trained("times-uniform", "diffusion times evenly spread", times="uniform"),
         trained("loss-observed", "no loss at filled values", numerical_loss="observed"),
         trained("rho-free", "schedule unbounded, at the full rate", schedule_learning_rate=1.0, rho_range=(0.1, 100.0)),
         trained("dropout-0.1", "labels dropped at 0.1", label_dropout=0.1),

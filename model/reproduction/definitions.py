@@ -61,7 +61,7 @@ MASK = ("mask-uncond", "mask-comb", "mask-bal")
 MAIN = (*TIMEDIFF, *PAPER, *OURS)
 ABLATION = (
     DEFAULT, "start-zero", "euler-50", "2m-10", "2m-50", "churn-0.1", "churn-0.3", "guidance-1", "guidance-2",
-    "guidance-numbers", "guidance-rare", "unmasked", "imputed", "quantile", "weight-1", "times-middle",
+    "guidance-numbers", "guidance-rare", "unmasked", "imputed", "quantile", "weight-1", "times-uniform",
     "loss-observed", "fixed-comb", "rho-free", "dropout-0.1", "dropout-0.3", "rate-constant", "batch-512",
     "hidden-128", "layers-4",
 )  # fmt: skip

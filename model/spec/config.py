@@ -52,7 +52,7 @@ class TrainingConfig(Spec):
     )
     categorical_weight: float = Field(3.0, gt=0, le=1000, description="of the categories' loss; the numbers' has 1")
     times: Literal["uniform", "middle"] = Field(
-        "uniform", description="diffusion times; middle: most of them where a stay takes shape, between .1 and .65"
+        "middle", description="diffusion times; middle: most of them where a stay takes shape, between .1 and .65"
     )
     scaling: Scaling = Field("zscore", description="of numerical features; quantile: to a normal distribution")
     categorical_diffusion: Literal["gaussian"] = "gaussian"

@@ -21,4 +21,6 @@ def test_the_defaults_are_those_of_the_code() -> None:
     assert f"| .1, [{training.rho_range[0]:g}, {training.rho_range[1]:g}] |" in PAGE
     assert f"| `{sampler.solver}`, {sampler.n_steps} |" in PAGE
     assert f"| `guidance_scale` | {sampler.guidance_scale} |" in PAGE
+    assert f"| `times` | `{training.times}` |" in PAGE
+    assert f"| `categorical_weight` | {training.categorical_weight:g} |" in PAGE
     assert f"| `churn` | {sampler.churn:g} |" in PAGE
