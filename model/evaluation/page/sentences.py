@@ -23,7 +23,9 @@ def _of_100(share: float) -> str:
 
 
 def _per_1000(share: float) -> str:
-    return "no" if share <= 0 else f"{max(1000 * share, 0.1):.3g} in 1,000"
+    if share <= 0:
+        return "no"
+    return "1,000 in 1,000" if share >= 0.9995 else f"{max(1000 * share, 0.1):.3g} in 1,000"
 
 
 def _points(share: float) -> str:

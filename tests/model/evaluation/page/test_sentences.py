@@ -12,6 +12,7 @@ from tests.model.evaluation.page.building import score
         ("dcr_share", 0.62, "Of 100 synthetic stays, 62 lie closer to a patient the model learned from"),
         ("membership_auc", 0.5, "points to the first 50 times in 100; 50 would be guessing."),
         ("exact_copies", 0.0, "no synthetic stay repeats a training patient's stay."),
+        ("exact_copies", 1.0, "1,000 in 1,000 synthetic stays repeat a training patient's stay."),
         ("near_copies", 0.051, "51 in 1,000 synthetic stays cling to a single patient."),
         ("membership_excess", 0.002, "names 2 in 1,000 training patients beyond chance."),
         ("attribute_gain", -0.1, "is guessed no better than that of a patient never seen."),
