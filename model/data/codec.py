@@ -49,6 +49,7 @@ class Codec:
         self._high = np.array([s.high for s in state.numerical], dtype=np.float32)
         self._knots = [(j, s.knots) for j, s in enumerate(state.numerical) if s.knots]
         self._withheld = np.array([s.withheld for s in state.numerical], dtype=np.bool_)
+        self._static_codes = np.array([feature.static for feature in self.schema.categorical], dtype=np.bool_)
         self._static = np.array([feature.static for feature in self.schema.numerical], dtype=np.bool_)
         features = zip(self.schema.categorical, state.categorical, strict=True)
         self._modes = np.array([feature.categories.index(s.mode) for feature, s in features], dtype=np.int64)
@@ -99,15 +100,15 @@ class Codec:
         """The stays with their static values also after the end: the network need not forget them there."""
         if stays.lengths is None or not any(feature.static for feature in self.schema.features):
             return stays
-        still = np.array([feature.static for feature in self.schema.categorical], dtype=np.bool_)
         numerical = np.where(self._static, stays.numerical[:, :1], stays.numerical)
         return replace(
-            stays, numerical=numerical, categorical=np.where(still, stays.categorical[:, :1], stays.categorical)
+            stays,
+            numerical=numerical,
+            categorical=np.where(self._static_codes, stays.categorical[:, :1], stays.categorical),
         )
 
     def _with_missing(self, stays: Stays, filled: Stays) -> Codes:
-        still = np.array([feature.static for feature in self.schema.categorical], dtype=np.bool_)
-        codes = np.where(stays.inside[:, :, None] | still, filled.categorical, self._modes)
+        codes = np.where(stays.inside[:, :, None] | self._static_codes, filled.categorical, self._modes)
         for j, channel in enumerate(self._feature_channels):
             if channel.missing_code is not None:
                 own = stays.categorical[:, :, j]

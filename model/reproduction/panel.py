@@ -10,9 +10,10 @@ from model.data.codec import Codec
 from model.data.rules import check_rule
 from model.data.stays import Stays
 from model.evaluation.comparison import compared
-from model.evaluation.disclosure import MIN_STAYS
 from model.evaluation.scores import all_scores
 from model.evaluation.sections import fidelity_measures, privacy_measures
+from model.evaluation.space import Floats
+from model.evaluation.tails import TAILS, exact_ends
 from model.reproduction.records import Measured
 from model.reproduction.source import Source, balanced
 from model.reproduction.unmasked import with_all_values
@@ -28,7 +29,6 @@ FIDELITY: tuple[MetricName, ...] = (
     "c2st_logistic", "c2st_mlp", "c2st_lstm",
 )  # fmt: skip
 PRIVACY: tuple[MetricName, ...] = ("near_copies", "dcr_share", "nnaa_loss", "membership_auc")
-TAIL = 0.999
 
 
 class Panel(Spec):
@@ -133,15 +133,9 @@ def tail_error(synthetic: Stays, training: Stays, *, aside: Stays) -> Measured:
     )
 
 
-def _high_ends(stays: Stays) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _high_ends(stays: Stays) -> Floats:
     """(M_n,) NaN where fewer than 11 stays have a value."""
-    ends = np.full(stays.numerical.shape[2], np.nan)
-    for j in range(len(ends)):
-        values = stays.numerical[:, :, j]
-        observed = ~np.isnan(values)
-        if observed.any(axis=1).sum() >= MIN_STAYS:
-            ends[j] = np.quantile(values[observed].astype(np.float64), TAIL)
-    return ends
+    return exact_ends(stays)[:, TAILS.index("99.9")]
 
 
 def label_rate(stays: Stays) -> float:
