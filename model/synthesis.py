@@ -113,10 +113,14 @@ def _accepted(labels: npt.NDArray[np.int64], draw: Draw, *, accept: Accept, redr
 
 def _noise(denoiser: Denoiser, n: int, *, key: tuple[int, ...], device: torch.device) -> Tensor:
     """(n, L, D) standard normal numbers of a chunk, by `key` and the device that draws them."""
-    mixed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-    generator = torch.Generator(device).manual_seed(int(mixed) % 2**63)
     shape = (n, denoiser.dimensions.sequence_length, denoiser.state_dim)
-    return torch.randn(shape, generator=generator, device=device)
+    return torch.randn(shape, generator=generator_of(key, device), device=device)
+
+
+def generator_of(key: tuple[int, ...], device: torch.device) -> torch.Generator:
+    """Random numbers on a device that depend on all of `key`: neighbouring keys share nothing."""
+    mixed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+    return torch.Generator(device).manual_seed(int(mixed) % 2**63)
 
 
 def _step_noise(denoiser: Denoiser, n: int, step: int, *, seed: tuple[int, ...]) -> Tensor:

@@ -14,7 +14,7 @@ from model.data.codec import Codec
 from model.data.stays import Stays, concatenate
 from model.spec.config import Missing
 from model.spec.errors import Cancelled, SamplingError
-from model.synthesis import UNCONDITIONED
+from model.synthesis import UNCONDITIONED, generator_of
 from model.training import CancelCheck, Progress
 
 Labels = npt.NDArray[np.int64]
@@ -47,8 +47,7 @@ def draw_in_chunks(
                 raise Cancelled("the generation was cancelled")
             progress("sampling", first + int(size * done), len(labels))
 
-        mixed = np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0]
-        parts.append(draw(chunk, torch.Generator(device).manual_seed(int(mixed) % 2**63), tell))
+        parts.append(draw(chunk, generator_of((seed, number), device), tell))
     return concatenate(parts)
 
 
