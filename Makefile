@@ -6,10 +6,10 @@ BIN := .venv/bin
 SETUP := pyproject.toml requirements.lock scripts/setup.sh scripts/install_torch.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test chaos load reproduce check format lock clean
+.PHONY: help demo serve test chaos load reproduce e2e-docker check format lock clean
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: .venv/.runtime  ## Generate 1,000 synthetic stays at 50/50 labels with the bundled model, into demo-output/
 	@$(BIN)/python -m service.cli demo
@@ -32,11 +32,17 @@ DATA ?= $(or $(CDMT_SHARED_DATA),../shared/data)/challenge2012_hourly_0_24.parqu
 reproduce: .venv/.runtime  ## The paper's tables anew from DATA into docs/results; QUICK=1 for 30 minutes, ARGS="--tables 2-4"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m service.cli reproduce --data $(DATA) $(if $(QUICK),--quick) $(ARGS)
 
-check: .venv/.dev  ## Formatting, lint, types, import rules
+e2e-docker: .venv/.dev  ## Build the images, bring the composed service up, use it, kill it, bring it down; needs Docker
+	@docker info >/dev/null 2>&1 || { echo "error: no Docker engine can be reached (docker info)" >&2; exit 1; }
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m docker tests/docker $(ARGS)
+
+check: .venv/.dev  ## Formatting, lint, types, import rules; Dockerfiles, and Compose files where there is Compose
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/hadolint docker/*.Dockerfile
+	@scripts/check_compose.sh
 
 format: .venv/.dev  ## Format, and fix what lint can fix
 	@$(BIN)/ruff check --fix-only --quiet .

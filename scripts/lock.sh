@@ -8,7 +8,7 @@ trap 'rm -rf "$folder"' EXIT
 python=$folder/venv/bin/python
 
 scripts/install_torch.sh "$python"
-"$python" -m pip install -qq --disable-pip-version-check ".[all,dev]"
+"$python" -m pip install -qq --disable-pip-version-check ".[all,audit,dev]"
 {
   sed -n '/^#/p' requirements.lock
   # Without the libraries of one torch build, and with torch's version but not its build.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
 
 import uvicorn
@@ -12,6 +13,7 @@ from service.api.app import create_app
 from service.api.watch import JobWatch
 from service.contracts.errors import BadKeyFile
 from service.contracts.logs import configure_logs
+from service.contracts.redis_url import redis_url
 from service.contracts.settings import Settings, explain
 
 GRACE_SECONDS = 10
@@ -23,10 +25,12 @@ def main() -> int:
         settings = Settings()
     except ValidationError as error:
         return _refuse(explain(error))
-    if settings.redis_url is None:
-        return _refuse("set CDMT_REDIS_URL (or REDIS_URL); `cdmt serve` brings a Redis of its own")
     try:
-        app = create_app(settings, redis_url=settings.redis_url)
+        url = redis_url(settings)
+        if url is None:
+            return _refuse("set CDMT_REDIS_URL (or REDIS_URL); `cdmt serve` brings a Redis of its own")
+        check_certificate(settings)
+        app = create_app(settings, redis_url=url)
     except BadKeyFile as error:
         return _refuse(str(error))
     configure_logs(settings.log_level)
@@ -37,11 +41,32 @@ def main() -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        ssl_certfile=settings.tls_cert_file,
+        ssl_keyfile=settings.tls_key_file,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config, app.state.services.watch)
     server.run()
     return 0 if server.started else 3
+
+
+def check_certificate(settings: Settings) -> None:
+    """BadKeyFile unless the certificate and the key that the settings name, if any, can be used and belong together."""
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    named = f"CDMT_TLS_CERT_FILE, '{settings.tls_cert_file}', and CDMT_TLS_KEY_FILE, '{settings.tls_key_file}'"
+    try:
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file, password=_no_password)
+    except ssl.SSLError as error:
+        raise BadKeyFile(f"{named}: {error.reason or 'they are not in PEM'}") from None
+    except OSError as error:
+        raise BadKeyFile(f"{named}: {error.strerror}") from None
+
+
+def _no_password() -> str:
+    """Where a key is encrypted: nobody is there to be asked for its password."""
+    raise BadKeyFile("CDMT_TLS_KEY_FILE is encrypted: nobody is there to be asked for its password")
 
 
 class _Server(uvicorn.Server):

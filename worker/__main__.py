@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from model.spec.errors import CDMTError
-from service.contracts.errors import IllegalTransition, NotFound
+from service.contracts.errors import BadKeyFile, IllegalTransition, NotFound
 from service.contracts.figures import Figures
 from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
@@ -43,14 +44,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.error("no_redis", hint="set REDIS_URL, or start the whole stack with `cdmt serve`")
         return 2
     try:
-        return serve(settings, kind=arguments.queue, shutdown_seconds=arguments.shutdown_seconds)
+        return serve(
+            settings,
+            kind=arguments.queue,
+            shutdown_seconds=arguments.shutdown_seconds,
+            heartbeat_file=arguments.heartbeat_file,
+        )
+    except BadKeyFile as error:
+        sys.stderr.write(f"the worker does not start: {error}\n")
+        return 2
     except RedisError as error:
         log.error("redis_away", error=type(error).__name__)
         return 1
 
 
-def serve(settings: Settings, *, kind: JobKind, shutdown_seconds: float) -> int:
-    """Take jobs of a kind until asked to stop; one that still runs `shutdown_seconds` later goes back to its queue."""
+def serve(settings: Settings, *, kind: JobKind, shutdown_seconds: float, heartbeat_file: Path | None = None) -> int:
+    """Take jobs of a kind until asked to stop; one that still runs `shutdown_seconds` later goes back to its queue.
+
+    `heartbeat_file` is touched with every heartbeat that Redis has taken. BadKeyFile.
+    """
     jobs = JobStore(ArtifactStore(settings.data_dir), retention_seconds=settings.retention_seconds)
     installation, redis = installation_id(jobs.store.root), redis_of(settings)
     queue, name, figures = queue_name(kind, installation), worker_name(kind), Figures(redis, installation)
@@ -64,6 +76,7 @@ def serve(settings: Settings, *, kind: JobKind, shutdown_seconds: float) -> int:
         timing=timing,
         on_lost=lambda rq_id, requeued, stopped: _record_loss(jobs, figures, rq_id, requeued=requeued, stopped=stopped),
         on_unheard=lambda rq_id: _record_pardon(jobs, rq_id),
+        on_heartbeat=lambda: None if heartbeat_file is None else heartbeat_file.touch(),
     )
     log.info("worker_started", name=name, queue=queue)
     worker.work(logging_level=None)
@@ -100,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--queue", choices=QUEUES, required=True, help="the kind of job to take")
     parser.add_argument(
         "--shutdown-seconds", type=float, default=8.0, help="after SIGTERM, before a running job is handed back"
+    )
+    parser.add_argument(
+        "--heartbeat-file", type=Path, help="touched with every heartbeat: by its age one sees how the worker is"
     )
     return parser
 

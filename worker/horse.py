@@ -32,6 +32,7 @@ from rq.timeouts import BaseDeathPenalty, UnixSignalDeathPenalty
 
 from service.contracts.jobs import SERIALIZER
 from service.contracts.logs import configure_logs
+from service.contracts.redis_url import redis_url
 from service.contracts.settings import Settings
 from worker.interruption import ASK, INTERRUPTION
 from worker.outcomes import SPENT, OutOfTime
@@ -182,9 +183,10 @@ class Horse:
 
 
 def redis_of(settings: Settings) -> Redis:
-    """A connection to the Redis that the settings name."""
-    assert settings.redis_url is not None
-    return Redis.from_url(settings.redis_url)
+    """A connection to the Redis that the settings name. BadKeyFile."""
+    url = redis_url(settings)
+    assert url is not None
+    return Redis.from_url(url)
 
 
 def worker_name(queue_name: str) -> str:

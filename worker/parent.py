@@ -45,6 +45,7 @@ class WarmWorker(LeasedWorker):
     `on_lost(rq_id, requeued, stopped)` is told, before RQ is, that a job of RQ's ended without its horse saying so: it
     died, was stopped on request, or the job was found stranded; `requeued`: RQ will run it again. `on_unheard(rq_id)`
     is told of a job that was handed back and of which Redis could not be told: RQ will think that it was lost.
+    `on_heartbeat()` is told of every heartbeat that Redis has taken.
     """
 
     death_penalty_class = _NoAlarm
@@ -59,11 +60,13 @@ class WarmWorker(LeasedWorker):
         timing: Timing,
         on_lost: Callable[[str, bool, bool], None],
         on_unheard: Callable[[str], None] = lambda _rq_id: None,
+        on_heartbeat: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(queue_name, connection=connection, name=name, timing=timing)
         self._horse = horse
         self._on_lost = on_lost
         self._on_unheard = on_unheard
+        self._on_heartbeat = on_heartbeat
         self._ended_as: int | None = None
         self._handing_back = False
         self._silent_since: float | None = None
@@ -86,6 +89,7 @@ class WarmWorker(LeasedWorker):
             raise
         if pipeline is None:
             self._silent_since = None
+            self._on_heartbeat()
 
     @property
     def should_run_maintenance_tasks(self) -> bool:
@@ -157,6 +161,8 @@ class WarmWorker(LeasedWorker):
             super().maintain_heartbeats(job, execution)
         except RedisError as error:
             log.warning("heartbeat_failed", job_id=job.id, error=type(error).__name__)
+        else:
+            self._on_heartbeat()
 
     def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int | None, rusage: object) -> None:  # noqa: ARG002
         """A job that is handed back at shutdown does not pay for it with one of its retries, and is the next to run."""

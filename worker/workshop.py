@@ -10,6 +10,7 @@ from model.compute import Compute
 from service.contracts.figures import Figures
 from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
+from service.contracts.redis_url import redis_url
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from worker.models import ModelCache
@@ -32,10 +33,11 @@ class Workshop:
 
 def open_workshop(settings: Settings, *, worker: str = "worker") -> Workshop:
     """The workshop that `settings` describe, of the `worker` of this name; they must name a Redis."""
-    assert settings.redis_url is not None
+    url = redis_url(settings)
+    assert url is not None
     store = ArtifactStore(settings.data_dir)
     compute = Compute(device=settings.device, precision=settings.precision)
-    redis = impatient_redis(settings.redis_url)
+    redis = impatient_redis(url)
     return Workshop(
         settings=settings,
         store=store,

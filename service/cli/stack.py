@@ -18,6 +18,7 @@ import httpx
 
 from service import process, valkey
 from service.contracts.jobs import QUEUES
+from service.contracts.redis_url import redis_url
 from service.contracts.settings import Settings
 from service.process import LaunchError
 
@@ -91,10 +92,11 @@ def running(settings: Settings, *, notice: Notice, logs: Path | None = None) -> 
     if logs is not None:
         logs.mkdir(parents=True, exist_ok=True)
     data_dir = settings.data_dir.absolute()
-    with _redis(settings.redis_url, data_dir, logs) as (redis_url, server):
-        settled = settings.model_copy(update={"port": port, "data_dir": data_dir, "redis_url": redis_url})
+    with _redis(settings, data_dir, logs) as (url_without_password, server):
+        settled = settings.model_copy(update={"port": port, "data_dir": data_dir, "redis_url": url_without_password})
         children = tuple(children_of(settled, logs))
-        stack = Stack(base_url(settings.host, port), (*server, *children), notice)
+        url = base_url(settings.host, port, tls=settings.tls_cert_file is not None)
+        stack = Stack(url, (*server, *children), notice)
         try:
             for child in children:
                 child.start()
@@ -149,23 +151,24 @@ def claim_port(host: str, port: int) -> int:
         return int(listener.getsockname()[1])
 
 
-def base_url(host: str, port: int) -> str:
+def base_url(host: str, port: int, *, tls: bool = False) -> str:
     """Where the gateway is reached from this machine, also when it listens on all addresses."""
+    scheme = "https" if tls else "http"
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return f"http://{host}:{port}"
+        return f"{scheme}://{host}:{port}"
     if address.is_unspecified:
         address = ipaddress.ip_address("::1" if address.version == 6 else "127.0.0.1")
-    return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"
+    return f"{scheme}://[{address}]:{port}" if address.version == 6 else f"{scheme}://{address}:{port}"
 
 
 @contextmanager
-def _redis(url: str | None, data_dir: Path, logs: Path | None) -> Iterator[tuple[str, tuple[Child, ...]]]:
-    """The URL of a Redis that answers, and the child that it is, if it is one of ours."""
-    if url is not None:
-        valkey.wait_until_ready(url)
-        yield url, ()
+def _redis(settings: Settings, data_dir: Path, logs: Path | None) -> Iterator[tuple[str, tuple[Child, ...]]]:
+    """The URL of a Redis that answers, without a password that lies in a file; and the child that it is, if ours."""
+    if settings.redis_url is not None:
+        valkey.wait_until_ready(redis_url(settings) or "")
+        yield settings.redis_url, ()
         return
     with valkey.prepared(data_dir) as prepared:
         child = Child("valkey", prepared.argv, log=_log(logs, "valkey"))
@@ -201,7 +204,8 @@ def _log(logs: Path | None, name: str) -> Path | None:
 def _wait_until_ready(stack: Stack) -> None:
     deadline = time.monotonic() + READY_TIMEOUT
     missing = "no answer"
-    with httpx.Client(base_url=stack.url, trust_env=False, timeout=10) as client:
+    # Not verified: the certificate is for the name by which others reach us, and this machine's loopback is ours.
+    with httpx.Client(base_url=stack.url, trust_env=False, timeout=10, verify=False) as client:  # noqa: S501
         while time.monotonic() < deadline:
             for child in stack.children:
                 if child.status() is not None:

@@ -40,6 +40,10 @@ class Settings(BaseSettings):
     trust_network: bool = Field(
         False, description="allow an address other than loopback although nobody is asked who they are"
     )
+    tls_cert_file: Path | None = Field(
+        None, description="holds the gateway's certificate and those that lead to it, in PEM; then it speaks TLS alone"
+    )
+    tls_key_file: Path | None = Field(None, description="holds the certificate's private key, in PEM")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(1 << 20, ge=1024, description="of a JSON body")
     max_upload_bytes: int = Field(2 << 30, ge=1024)
@@ -66,6 +70,7 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(
         None, validation_alias=AliasChoices("CDMT_REDIS_URL", "REDIS_URL"), description="absent: an embedded Valkey"
     )
+    redis_password_file: Path | None = Field(None, description="holds the password that redis_url leaves out")
 
     # Jobs. Training may be long, but a job without any limit would hide a hang for ever.
     train_timeout_seconds: int = Field(14 * DAY, ge=1)
@@ -130,6 +135,22 @@ class Settings(BaseSettings):
                 f"CDMT_HOST={self.host} is reachable from outside this machine and CDMT_AUTH=off asks nobody who "
                 "they are: use 127.0.0.1, or set CDMT_TRUST_NETWORK=true if something else keeps strangers out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _password_is_given_once(self) -> Settings:
+        if self.redis_password_file is None:
+            return self
+        if self.redis_url is None:
+            raise ValueError("CDMT_REDIS_PASSWORD_FILE needs CDMT_REDIS_URL: there is no Redis to use it for")
+        if urlsplit(self.redis_url).password is not None:
+            raise ValueError("CDMT_REDIS_URL holds a password, and CDMT_REDIS_PASSWORD_FILE names another: drop one")
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Settings:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("CDMT_TLS_CERT_FILE and CDMT_TLS_KEY_FILE need each other")
         return self
 
     @model_validator(mode="after")

@@ -3,16 +3,22 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
-from service.__main__ import GRACE_SECONDS
+from service.__main__ import GRACE_SECONDS, check_certificate
+from service.cli import stack
+from service.contracts.errors import BadKeyFile
+from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
+from tests.service.certificates import certificate_for
 from tests.service.making import add_job
 
 
@@ -37,6 +43,8 @@ def gateway(tmp_path: Path, **env: str) -> subprocess.Popen[str]:
         ({"CDMT_ADMIN_KEY_FILE": "/dev/null", "CDMT_REDIS_URL": "redis://x"}, "at least 32"),
         ({"CDMT_PRIVACY_DCR_SHARE": "0.1", "CDMT_REDIS_URL": "redis://x"}, "CDMT_PRIVACY_DCR_SHARE"),
         ({"CDMT_REDIS_URL": "redis://:Traceback/2@host"}, "CDMT_REDIS_URL"),
+        ({"CDMT_REDIS_URL": "redis://x", "CDMT_REDIS_PASSWORD_FILE": "/dev/null"}, "CDMT_REDIS_PASSWORD_FILE"),
+        ({"CDMT_REDIS_URL": "redis://x", "CDMT_TLS_CERT_FILE": "/c"}, "CDMT_TLS_KEY_FILE"),
     ],
 )
 def test_it_refuses_to_start_and_says_why(tmp_path: Path, env: dict[str, str], reason: str) -> None:
@@ -46,6 +54,38 @@ def test_it_refuses_to_start_and_says_why(tmp_path: Path, env: dict[str, str], r
     assert told.startswith("the gateway does not start: ")
     assert reason in told
     assert "Traceback" not in told
+
+
+def test_it_refuses_a_certificate_that_it_cannot_use(tmp_path: Path) -> None:
+    ours, other = certificate_for("ours", tmp_path), certificate_for("other", tmp_path, password=b"hunter2")
+    for certificate, key, reason in [
+        (ours.certificate, other.key, "encrypted"),
+        (other.certificate, ours.key, "KEY_VALUES_MISMATCH"),
+        (ours.key, ours.key, "CDMT_TLS_CERT_FILE"),
+        (tmp_path / "none", ours.key, "No such file"),
+    ]:
+        with pytest.raises(BadKeyFile, match=reason):
+            check_certificate(Settings(tls_cert_file=certificate, tls_key_file=key))
+    check_certificate(Settings(tls_cert_file=ours.certificate, tls_key_file=ours.key))
+
+
+def test_with_a_certificate_it_speaks_tls_and_nothing_else(tmp_path: Path, valkey_url: str) -> None:
+    made, port = certificate_for("localhost", tmp_path), stack.claim_port("127.0.0.1", 0)
+    tls = {"CDMT_TLS_CERT_FILE": str(made.certificate), "CDMT_TLS_KEY_FILE": str(made.key)}
+    trust = ssl.create_default_context(cafile=made.certificate)
+    with (
+        gateway(tmp_path, CDMT_REDIS_URL=valkey_url, CDMT_PORT=str(port), **tls) as process,
+        httpx.Client(verify=trust, trust_env=False) as client,
+    ):
+        deadline, answer = time.monotonic() + 30, None
+        while answer is None:
+            assert time.monotonic() < deadline
+            with suppress(httpx.TransportError):
+                answer = client.get(f"https://localhost:{port}/livez")
+        with suppress(httpx.TransportError):
+            answer = client.get(f"http://localhost:{port}/livez")
+        process.terminate()
+    assert (answer.url.scheme, answer.json()) == ("https", {"status": "alive"})
 
 
 def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, valkey_url: str) -> None:

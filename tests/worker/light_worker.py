@@ -1,4 +1,4 @@
-"""A worker whose horse loads nothing: `python -m tests.worker.light_worker REDIS_URL LOST_FILE [SECONDS]`."""
+"""A worker whose horse loads nothing: `python -m tests.worker.light_worker REDIS_URL LOST_FILE [SECONDS [QUEUE]]`."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ JOBS_PER_PROCESS = 4
 TIMING = Timing(lease=4, heartbeat=1, worker=17, maintenance=1, patience=2, shutdown=1)
 
 
-def light_horse(pipe: Connection, parent_pid: int, redis_url: str, name: str) -> None:
+def light_horse(pipe: Connection, parent_pid: int, redis_url: str, name: str, queue: str = QUEUE) -> None:
     """What the child runs."""
     settle_in(parent_pid)
     connection = Redis.from_url(redis_url)
-    worker = LeasedWorker(QUEUE, connection=connection, name=name, timing=TIMING, prepare_for_work=False)
+    worker = LeasedWorker(queue, connection=connection, name=name, timing=TIMING, prepare_for_work=False)
     serve_errands(pipe, worker, n_jobs=JOBS_PER_PROCESS)
 
 
-def main(redis_url: str, lost: Path, shutdown: float = TIMING.shutdown) -> int:
+def main(redis_url: str, lost: Path, shutdown: float = TIMING.shutdown, queue: str = QUEUE) -> int:
     """What the parent runs."""
     configure_logs("info")
-    name = worker_name(QUEUE)
+    name = worker_name(queue)
 
     def on_lost(job_id: str, requeued: bool, stopped: bool) -> None:
         with lost.open("a") as file:
             file.write(f"{job_id} {requeued=} {stopped=}\n")
 
     worker = WarmWorker(
-        QUEUE,
+        queue,
         connection=Redis.from_url(redis_url),
-        horse=Horse(light_horse, redis_url, name),
+        horse=Horse(light_horse, redis_url, name, queue),
         name=name,
         timing=TIMING._replace(shutdown=shutdown),
         on_lost=on_lost,
@@ -47,4 +47,6 @@ def main(redis_url: str, lost: Path, shutdown: float = TIMING.shutdown) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), *map(float, sys.argv[3:])))
+    _, url, lost_file, *chosen = sys.argv
+    seconds = float(chosen[0]) if chosen else TIMING.shutdown
+    sys.exit(main(url, Path(lost_file), seconds, *chosen[1:]))

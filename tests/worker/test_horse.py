@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import Queue, Retry
 from rq.command import send_stop_job_command
 from rq.job import Job, JobStatus
@@ -301,6 +302,35 @@ def test_upkeep_does_not_wait_for_a_clock_that_was_set_back(valkey_url: str, red
     worker.last_cleaned_at = datetime.now(UTC) + timedelta(hours=2)  # type: ignore[assignment]
     time.sleep(TIMING.maintenance)
     assert worker.should_run_maintenance_tasks
+
+
+def test_heartbeats_are_told_of_as_long_as_redis_takes_them(tmp_path: Path) -> None:
+    told: list[str] = []
+    with prepared(tmp_path) as valkey, subprocess.Popen(valkey.argv) as server:
+        wait_until_ready(valkey.url)
+        worker = WarmWorker(
+            QUEUE,
+            connection=Redis.from_url(valkey.url, retry=None),
+            horse=Horse(print, preload=False),
+            name="w",
+            timing=TIMING,
+            on_lost=lambda *_: None,
+            on_heartbeat=lambda: told.append("idle" if worker.execution is None else "busy"),
+        )
+        worker.register_birth()  # type: ignore[no-untyped-call]
+        worker.heartbeat()
+        queue = worker.queues[0]
+        job = queue.enqueue("tests.worker.errands.note")
+        worker.prepare_execution(job)
+        assert worker.execution is not None
+        worker.maintain_heartbeats(job, worker.execution)
+        server.kill()
+        server.wait()
+        with pytest.raises(RedisError):
+            worker.heartbeat()
+        worker.maintain_heartbeats(job, worker.execution)
+    assert set(told) == {"idle", "busy"}
+    assert told[-1] == "busy"
 
 
 def test_an_idle_worker_waits_for_redis_for_a_while_and_then_ends_with_an_error(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def test_port_0_is_a_free_one() -> None:
 )
 def test_where_the_gateway_is_reached(host: str, url: str) -> None:
     assert stack.base_url(host, 80) == url
+    assert stack.base_url(host, 80, tls=True) == url.replace("http:", "https:")
 
 
 def test_a_child_reads_the_settings_that_its_parent_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
