@@ -6,10 +6,10 @@ BIN := .venv/bin
 SETUP := pyproject.toml requirements.lock scripts/setup.sh scripts/install_torch.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test chaos load reproduce e2e-docker check format lock clean
+.PHONY: help demo serve test chaos load reproduce e2e-docker bundle audit-dependencies check format lock clean
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
 
 demo: .venv/.runtime  ## Generate 1,000 synthetic stays at 50/50 labels with the bundled model, into demo-output/
 	@$(BIN)/python -m service.cli demo
@@ -36,6 +36,12 @@ e2e-docker: .venv/.dev  ## Build the images, bring the composed service up, use 
 	@docker info >/dev/null 2>&1 || { echo "error: no Docker engine can be reached (docker info)" >&2; exit 1; }
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m docker tests/docker $(ARGS)
 
+bundle: .venv/.audit  ## All that a machine without a network needs, as one file in dist/; IMAGES=1 adds the Docker images
+	@IMAGES=$(IMAGES) scripts/make_bundle.sh $(BIN)
+
+audit-dependencies: .venv/.audit  ## Look up known weaknesses of every locked dependency; needs the package index
+	@$(BIN)/pip-audit --progress-spinner off --strict --disable-pip --no-deps --requirement requirements.lock
+
 check: .venv/.dev  ## Formatting, lint, types, import rules; Dockerfiles, and Compose files where there is Compose
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -52,7 +58,7 @@ lock:  ## Renew requirements.lock with the newest versions that pyproject.toml a
 	@scripts/lock.sh
 
 clean:  ## Remove the environment and everything that was built or generated, but not ./var
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info demo-output
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info demo-output
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.runtime: $(SETUP)
@@ -61,4 +67,8 @@ clean:  ## Remove the environment and everything that was built or generated, bu
 
 .venv/.dev: $(SETUP)
 	@scripts/setup.sh all,dev
+	@touch .venv/.runtime $@
+
+.venv/.audit: $(SETUP)
+	@scripts/setup.sh all,audit
 	@touch .venv/.runtime $@

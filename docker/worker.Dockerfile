@@ -13,7 +13,7 @@ COPY scripts/install_torch.sh scripts/install_torch.sh
 COPY pyproject.toml requirements.lock README.md LICENSE ./
 RUN TORCH_INDEX=${TORCH_INDEX} scripts/install_torch.sh /opt/venv/bin/python \
  && /opt/venv/bin/pip install --constraint requirements.lock ".[worker]" \
- && /opt/venv/bin/pip uninstall --yes pip setuptools \
+ && /opt/venv/bin/pip uninstall --yes pip \
  && rm -rf build cdmt_ehr.egg-info /opt/venv/lib/python3*/site-packages/*/include \
  && find /opt/venv -type d -name tests -prune -exec rm -rf {} +
 RUN /opt/tools/bin/pip install --constraint requirements.lock cyclonedx-bom \

@@ -12,7 +12,7 @@ scripts/install_torch.sh "$python"
 {
   sed -n '/^#/p' requirements.lock
   # Without the libraries of one torch build, and with torch's version but not its build.
-  "$python" -m pip freeze --exclude cdmt-ehr | grep -v -E '^(cuda-|nvidia-|triton)' |
+  "$python" -m pip freeze --all --exclude cdmt-ehr --exclude pip | grep -v -E '^(cuda-|nvidia-|triton)' |
     sed -e 's/^\(torch==[0-9.]*\)+.*/\1/' -e 's/ @ .*//'
 } >"$folder/lock"
 mv "$folder/lock" requirements.lock

@@ -144,6 +144,29 @@ def test_the_network_of_all_others_is_one_that_the_engine_lets_nobody_leave(port
     assert json.loads(shown.stdout)[0]["Internal"] is True
 
 
+@pytest.mark.parametrize(("service", "has_torch"), [("gateway", False), ("worker-generate", True)])
+def test_an_image_lists_its_parts(service: str, has_torch: bool, port: int) -> None:
+    parts = json.loads(run_in(service, "cat", "/app/sbom.cdx.json", port=port).stdout)
+    names = {part["name"] for part in parts["components"]}
+    assert (parts["bomFormat"], parts["metadata"]["component"]["name"]) == ("CycloneDX", "cdmt-ehr")
+    assert {"redis", "rq", "pydantic", "pyarrow"} <= names
+    assert ("torch" in names) is has_torch
+    assert names.isdisjoint({"pip", "cyclonedx-bom", "pytest"})
+
+
+def test_passwords_can_be_renewed(port: int) -> None:
+    before = run_in("gateway", "cat", "/secrets/gateway/redis", port=port).stdout
+    renewed = compose("run", "--rm", "secrets", "python3", "-m", "service.secrets", "--renew", port=port)
+    assert renewed.returncode == 0, renewed.stderr
+    assert compose("restart", *LONG_RUNNING, port=port).returncode == 0
+    up = compose("up", "--detach", "--wait", "--no-build", port=port)
+    assert up.returncode == 0, up.stderr
+    assert len(before) >= 43
+    assert run_in("gateway", "cat", "/secrets/gateway/redis", port=port).stdout != before
+    answer = redis("gateway", "PING", url=repr(f"redis://gateway:{before}@redis"), port=port)
+    assert "uthentication" in answer or "WRONGPASS" in answer or "invalid username" in answer
+
+
 def test_more_workers_of_a_kind_can_be_had(port: int) -> None:
     scaled = compose("up", "--detach", "--wait", "--no-build", "--scale", "worker-generate=2", port=port)
     assert scaled.returncode == 0, scaled.stderr
