@@ -27,7 +27,7 @@ from service.api.signing import read_webhook_secret
 from service.api.watch import JobWatch
 from service.api.webhooks import deliver_due
 from service.bundled import register_bundled
-from service.connection import connect
+from service.connection import connect, connect_for_news
 from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
 from service.contracts.settings import Settings
@@ -79,7 +79,7 @@ def _open_services(settings: Settings, redis_url: str) -> Services:
         reconciler=reconciler,
         keys=KeyStore(settings.data_dir),
         quota=Quota(jobs, max_jobs=settings.max_queued_jobs, max_stays=settings.max_queued_stays),
-        watch=JobWatch(jobs=jobs, redis=redis),
+        watch=JobWatch(jobs=jobs, redis=redis, news=connect_for_news(redis_url)),
         outbox=Outbox(store),
         meters=Meters(queue, reconciler),
         webhook_secret=read_webhook_secret(settings.webhook_secret_file),

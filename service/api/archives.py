@@ -20,7 +20,7 @@ from service.api.downloads import ZIP, Download
 from service.contracts.errors import AlreadyPublished, NotFound
 from service.contracts.ids import is_id
 from service.contracts.records import DESCRIPTION, WEIGHTS, ModelRecord
-from service.contracts.storage import RECORD, file_sha256, manifest, write_record
+from service.contracts.storage import RECORD, file_sha256, manifest, stage_record
 
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(safetensors|json|html|md)")
 NO_ZIP = "the file is not a zip archive, or a damaged one"
@@ -60,7 +60,7 @@ def import_archive(
     path.unlink()
     record = _linked(_checked_record(folder), services)
     record = record.model_copy(update={"origin": "imported", "caller": caller.name})
-    write_record(folder, record)
+    stage_record(folder, record)
     try:
         services.store.publish(folder, "models", record.id)
     except AlreadyPublished:

@@ -18,7 +18,7 @@ from service.api.uploads import Upload
 from service.contracts.jobs import now
 from service.contracts.records import TABLE, DatasetRecord
 from service.contracts.settings import Settings
-from service.contracts.storage import manifest, write_record
+from service.contracts.storage import manifest, stage_record
 
 MAX_NAME = 128
 
@@ -52,7 +52,7 @@ def ingest(upload: Upload, folder: Path, *, dataset_id: str, services: Services,
         bytes=upload.bytes,
         **arranged.summary.model_dump(),
     )
-    write_record(folder, record)
+    stage_record(folder, record)
     services.store.publish(folder, "datasets", record.id)
     return record
 

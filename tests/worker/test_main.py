@@ -505,7 +505,7 @@ def test_a_record_of_another_version_does_not_end_the_worker_that_lost_its_job(
     path = jobs.store.directory("jobs", "job-1") / RECORD
     path.write_text('{"of": "another version"}')
     with capture_logs() as lines:
-        _record_loss(jobs, Figures(redis, "aaaaaaaaaaaa"), "job-1", requeued=False, stopped=False)
+        _record_loss(jobs, Figures(redis, "aaaaaaaaaaaa"), redis, "job-1", requeued=False, stopped=False)
         _record_pardon(jobs, "job-1")
     assert [line["event"] for line in lines] == ["loss_not_recorded", "pardon_not_recorded"]
     assert path.read_text() == '{"of": "another version"}'
