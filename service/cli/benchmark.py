@@ -11,7 +11,7 @@ import typer
 
 from service.bundled import BUNDLED
 from service.cli import online
-from service.cli.offline import Threads, require_worker
+from service.cli.offline import require_worker
 from service.cli.online import Device
 from service.cli.show import err, notice
 from service.cli.show import out as stdout
@@ -40,7 +40,9 @@ def bench(
         Path | None, typer.Option(help="Measure how cost grows in place of the rest, and draw it into this SVG file.")
     ] = None,
     device: Device = None,
-    threads: Threads = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of torch on a CPU (default: CDMT_THREADS, or half of the cores).")
+    ] = None,
 ) -> None:
     """Measure how fast this machine draws, trains, writes and reports with the bundled model.
 
