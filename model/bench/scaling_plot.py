@@ -25,13 +25,13 @@ def scaling_plot(curves: tuple[Curve, ...]) -> str:
 
 
 def _panel(curve: Curve) -> list[str]:
-    last = curve.sizes[-1]
+    first, last = curve.sizes[0], curve.sizes[-1]
     frame = Frame(
         x=(0, last * 1.05), y=(0, 1.08 * max(*curve.high, curve.fixed + curve.each * last)), width=WIDTH, height=HEIGHT
     )
     frame.y_axis("seconds")
     frame.x_axis(curve.title, ticks=[(float(size), f"{size:,}") for size in curve.sizes])
-    frame.line([0, last], [max(0.0, curve.fixed), curve.fixed + curve.each * last], "fit")
+    frame.line([first, last], [curve.fixed + curve.each * size for size in (first, last)], "fit")
     for size, middle, low, high in zip(curve.sizes, curve.seconds, curve.low, curve.high, strict=True):
         x = number(frame.at_x(size))
         frame.path(f"M{x} {number(frame.at_y(low))}V{number(frame.at_y(high))}", "run")
