@@ -14,7 +14,7 @@ class Plan(Spec):
     """The effort of a benchmark. Where `n_stays` is less than `WHOLE`, times for the whole are extrapolated."""
 
     runs: int = Field(5, ge=1, le=1000)
-    n_stays: int = Field(512, ge=1, description="drawn in one run, and in one with other networks or windows at most")
+    n_stays: int = Field(768, ge=1, description="drawn in one run, and in one with other networks or windows at most")
     n_long: int = Field(256, ge=1, description="stays of 272 steps drawn in one run")
     timediff_batches: tuple[int, ...] = Field((128, 256, 512, 1024), min_length=1)
     timediff_steps: int = Field(50, ge=1, le=1000, description="of its 1,000 that are timed")
