@@ -11,15 +11,15 @@ COST, RATE, ALL = "_seconds_per_1000", "_stays_per_second", f"_seconds_{WHOLE}"
 DRAWN_HEADS = ("", "s / 1,000 stays", "least .. most", "stays/s", f"s / {WHOLE:,}", "")
 OTHER_HEADS = ("", "median", "least .. most", "", "", "")
 RATIO_HEADS = ("cost of the one over cost of the other", "median", "least .. most", "", "", "")
-N_COLUMNS = len(DRAWN_HEADS)
+EMPTY = ("",) * len(DRAWN_HEADS)
 
 
 def table(bench: Bench) -> str:
     """Plain text."""
-    rows = [DRAWN_HEADS, *_drawn(bench), ("",) * N_COLUMNS, OTHER_HEADS, *_others(bench)]
-    rows += [("",) * N_COLUMNS, RATIO_HEADS, *_ratios(bench)]
+    blocks = ((DRAWN_HEADS, _drawn(bench)), (OTHER_HEADS, _others(bench)), (RATIO_HEADS, _ratios(bench)))
+    rows = [line for heads, lines in blocks if lines for line in (EMPTY, heads, *lines)]
     failed = [f"failed: {key}: {reason}" for key, reason in bench.failed.items()]
-    return "\n".join([*_machine(bench), "", *aligned(rows), *failed])
+    return "\n".join([*_machine(bench), *aligned(rows), *failed])
 
 
 def _machine(bench: Bench) -> list[str]:
@@ -65,7 +65,7 @@ def _ratios(bench: Bench) -> list[tuple[str, ...]]:
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns as wide as they must be: words at both ends, numbers to the right between them."""
-    widths = [max(len(row[k]) for row in rows) for k in range(N_COLUMNS)]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(EMPTY))]
     lines = []
     for row in rows:
         first, *numbers, last = row

@@ -12,6 +12,7 @@ from model.bench.timing import Contestant, synchronised
 from model.compute import Compute
 from model.data.codec import Codec
 from model.data.stays import Stays
+from model.diffusion.denoiser import Denoiser
 from model.objective import Denoising
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.training_run import Fitting
@@ -23,7 +24,12 @@ WARM_STEPS = 5
 def training_contestants(stays: Stays, codec: Codec, plan: Plan, compute: Compute) -> list[Contestant]:
     """Both loops on the same stays, with the batch size of this kind of device."""
     device, batch = compute.torch_device(), compute.training_batch_size()
+    ours = our_training(stays, codec, compute)
     naive = naive_steps(stays, codec, batch_size=batch, device=device)
+    loops = (
+        ("training", f"training, {str(ours.dtype).removeprefix('torch.')}", ours.advance),
+        ("training_naive", "training, naive loop", naive),
+    )
     return [
         Contestant(
             key=key,
@@ -33,19 +39,15 @@ def training_contestants(stays: Stays, codec: Codec, plan: Plan, compute: Comput
             unit="steps",
             warm=synchronised(repeated(step, WARM_STEPS), device),
         )
-        for key, title, step in (
-            ("training", "training", our_steps(stays, codec, compute)),
-            ("training_naive", "training, naive loop", naive),
-        )
+        for key, title, step in loops
     ]
 
 
-def our_steps(stays: Stays, codec: Codec, compute: Compute) -> Callable[[], None]:
-    """An optimiser step of a training with our defaults."""
+def our_training(stays: Stays, codec: Codec, compute: Compute) -> Fitting[Denoiser]:
+    """A training with our defaults."""
     training = TrainingConfig()
     objective = Denoising(NetworkConfig(), training)
-    fitting = Fitting(codec.encode(stays), codec, objective=objective, training=training, seed=SEED, compute=compute)
-    return fitting.advance
+    return Fitting(codec.encode(stays), codec, objective=objective, training=training, seed=SEED, compute=compute)
 
 
 def repeated(step: Callable[[], None], n: int) -> Callable[[], None]:

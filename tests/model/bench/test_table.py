@@ -26,3 +26,8 @@ def test_numbers_have_three_digits_that_count() -> None:
     assert [number(value) for value in (12345.6, 99.96, 3.14159, 0.0123, 0.0000123)] == [
         "12,346", "100", "3.14", "0.0123", "0.000012",
     ]  # fmt: skip
+
+
+def test_a_block_without_lines_has_no_head() -> None:
+    assert "cost of the one over cost of the other" in table(bench({"a_vs_b": 30.0}))
+    assert "cost of the one over cost of the other" not in table(bench({}))
