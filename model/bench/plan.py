@@ -1,4 +1,4 @@
-"""How much is measured: runs, stays, steps. A full benchmark takes about ten minutes on two cores, a quick one two."""
+"""How much is measured: runs, stays, steps."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def bench(
     *,
     json: Annotated[Path | None, typer.Option(help="JSON file for the figures.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Two minutes: less work and three runs.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Less work and three runs.")] = False,
     runs: Annotated[int | None, typer.Option(min=1, help="Runs of each contestant (default: 5, 3 if quick).")] = None,
     only: Annotated[
         Literal["generation", "training", "around"] | None,
@@ -47,7 +47,6 @@ def bench(
     """Measure how fast this machine draws, trains, writes and reports with the bundled model.
 
     Beside it runs a denoiser of TimeDiff's size; contestants take turns, so that ratios hold on a busy machine, too.
-    Ten minutes on two cores.
     """
     require_worker()
     from model.bench.plan import make_plan
