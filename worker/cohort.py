@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from model.checkpoint import Model
@@ -18,6 +19,8 @@ from model.spec.errors import DataError
 from model.spec.schema import Schema
 
 COMPRESSION, COMPRESSION_LEVEL = "zstd", 3  # fixed: the same cohort is the same bytes
+GROUP_ROWS = 100_000
+"""Chunks are put together until a row group has so many rows: many small ones make the file large and slow to read."""
 CHUNK_CPU, CHUNK_GPU = 384, 8192
 """Stays drawn at a time: on a CPU a few blocks of the fused engine for each thread; a GPU wants to be filled."""
 
@@ -35,15 +38,27 @@ def is_on_gpu(model: Model) -> bool:
 def write_cohort(
     chunks: Iterable[Stays], path: Path, *, schema: Schema, layout: TableLayout, metadata: Mapping[str, str]
 ) -> Iterator[Stays]:
-    """Write each chunk as one row group, stays numbered from 0 on, and pass it on; the file is whole at the end."""
+    """Write the chunks in row groups, stays numbered from 0 on, and pass each on; the file is whole at the end.
+
+    No stay is divided between row groups: a group ends with the chunk that makes it GROUP_ROWS or longer (ADR 0015).
+    """
     target = arrow_schema(layout).with_metadata(dict(metadata))
-    first = 0
+    first, group = 0, list[pa.Table]()
     with pq.ParquetWriter(path, target, compression=COMPRESSION, compression_level=COMPRESSION_LEVEL) as writer:
         for stays in chunks:
-            table = to_table(stays, schema, layout, first_stay=first).replace_schema_metadata(target.metadata)
-            writer.write_table(table, row_group_size=max(1, table.num_rows))
+            group.append(to_table(stays, schema, layout, first_stay=first).replace_schema_metadata(target.metadata))
             first += len(stays)
+            if sum(table.num_rows for table in group) >= GROUP_ROWS:
+                _write_group(writer, group)
+                group = []
             yield stays
+        if group:
+            _write_group(writer, group)
+
+
+def _write_group(writer: pq.ParquetWriter, tables: Sequence[pa.Table]) -> None:
+    table = pa.concat_tables(tables)
+    writer.write_table(table, row_group_size=max(1, table.num_rows))
 
 
 def read_cohort(path: Path, schema: Schema, *, n_stays: int) -> Stays:

@@ -16,7 +16,7 @@ from model.data.arrange import arrange
 from model.data.stays import Stays, concatenate
 from model.spec.binning import Binning
 from model.spec.errors import DataError
-from tests.worker.tables import SCHEMA, made_up_stays
+from tests.worker.tables import LENGTH, SCHEMA, made_up_stays
 from worker.cohort import read_cohort, write_cohort
 from worker.generate import Tally
 from worker.provenance import time_metadata
@@ -75,12 +75,36 @@ def test_a_cohort_with_time_stamps_reads_back(tmp_path: Path, zone: str | None) 
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Path:
-    """Six chunks of 20 stays, all alike."""
+def group_per_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every chunk is a row group."""
+    monkeypatch.setattr("worker.cohort.GROUP_ROWS", 1)
+
+
+@pytest.fixture
+def written(tmp_path: Path, group_per_chunk: None) -> Path:
+    """Six chunks of 20 stays, all alike, each in a row group of its own."""
+    return write_six_chunks(tmp_path / "cohort.parquet")
+
+
+def write_six_chunks(path: Path) -> Path:
     arranged = arrange(made_up_stays(20), SCHEMA)
-    path = tmp_path / "cohort.parquet"
     list(write_cohort([arranged.stays] * 6, path, schema=SCHEMA, layout=arranged.layout, metadata={}))
     return path
+
+
+def group_rows(path: Path) -> list[int]:
+    with pq.ParquetFile(path) as file:
+        return [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
+
+
+@pytest.mark.parametrize(("rows", "groups"), [(1, [1] * 6), (40, [1] * 6), (121, [2] * 3), (500, [5, 1]), (10**6, [6])])
+def test_small_chunks_share_a_row_group_and_none_is_divided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, groups: list[int]
+) -> None:
+    monkeypatch.setattr("worker.cohort.GROUP_ROWS", rows)
+    path = write_six_chunks(tmp_path / "cohort.parquet")
+    assert group_rows(path) == [n * 20 * LENGTH for n in groups]
+    assert pd.read_parquet(path)["stay"].tolist() == [stay for stay in range(120) for _ in range(LENGTH)]
 
 
 @pytest.mark.parametrize(("n_stays", "got"), [(1, 1), (20, 20), (30, 30), (120, 120), (1000, 120)])
@@ -115,16 +139,16 @@ def test_stays_that_are_longer_than_the_schema_says_are_not_cut_apart(written: P
     assert not np.isnan(stays.numerical[:, :, 0]).any()
 
 
-def test_stays_that_end_early_have_no_rows_after_their_end_and_read_back_as_long(tmp_path: Path) -> None:
+def test_stays_that_end_early_have_no_rows_after_their_end_and_read_back_as_long(
+    tmp_path: Path, group_per_chunk: None
+) -> None:
     schema = SCHEMA.model_copy(update={"variable_length": True})
     arranged = arrange(made_up_stays(30), schema)
     lengths = np.random.default_rng(0).integers(1, schema.sequence_length + 1, 30)
     stays = dataclasses.replace(arranged.stays, lengths=lengths).ended()
     path, parts = tmp_path / "cohort.parquet", [stays.take(slice(0, 20)), stays.take(slice(20, 30))]
     list(write_cohort(parts, path, schema=schema, layout=arranged.layout, metadata={}))
-    with pq.ParquetFile(path) as file:
-        rows = [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
-    assert rows == [lengths[:20].sum(), lengths[20:].sum()]
+    assert group_rows(path) == [lengths[:20].sum(), lengths[20:].sum()]
     back = read_cohort(path, schema, n_stays=25)
     np.testing.assert_array_equal(back.n_steps, lengths[:25])
     np.testing.assert_array_equal(back.observed, stays.observed[:25])
