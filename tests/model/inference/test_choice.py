@@ -35,7 +35,9 @@ class Remembers:
     name: str = "remembers"
 
     def __call__(self, scaled: Tensor, t: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        time.sleep(self.seconds)
+        until = time.process_time() + self.seconds
+        while time.process_time() < until:
+            pass
         output, logits = ANSWERS[float(t)]
         return output * (1 + self.error), logits
 
