@@ -39,7 +39,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def held() -> int:
     """Bytes that numpy, Python and Arrow hold now."""
-    return tracemalloc.get_traced_memory()[0] + pa.total_allocated_bytes()
+    return tracemalloc.get_traced_memory()[0] + int(pa.total_allocated_bytes())
 
 
 def most_held_while_drawn(stored: StoredModel, n_stays: int, folder: Path) -> int:
