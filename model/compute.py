@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from model.diffusion.recurrence import bidirectional_gru
 from model.spec.base import Spec
 from model.spec.errors import CDMTError
 
@@ -48,18 +49,18 @@ class Compute(Spec):
 
 @cache
 def bfloat16_is_faster(device: str) -> bool:
-    """Measure one GRU step forward and backward in both precisions: a processor's name does not tell."""
+    """Measure a GRU layer forward and backward in both precisions: a processor's name does not tell."""
     return _gru_seconds(device, bfloat16=False) > WORTHWHILE_SPEEDUP * _gru_seconds(device, bfloat16=True)
 
 
 def _gru_seconds(device: str, *, bfloat16: bool, repeats: int = 3) -> float:
     gru = nn.GRU(128, 64, batch_first=True, bidirectional=True, device=device)
-    x = torch.zeros(128, 8, 128, device=device)
+    x = torch.zeros(BATCH_SIZE_GPU if device == "cuda" else BATCH_SIZE_CPU, 8, 128, device=device)
     best = float("inf")
     for _ in range(repeats):
         start = time.perf_counter()
         with torch.autocast(device, torch.bfloat16, enabled=bfloat16):
-            gru(x)[0].float().sum().backward()
+            torch.autograd.backward(bidirectional_gru(gru, x).sum())
         if device == "cuda":
             torch.cuda.synchronize()
         best = min(best, time.perf_counter() - start)

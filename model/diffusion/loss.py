@@ -24,9 +24,12 @@ class Loss(NamedTuple):
 
 
 def low_discrepancy_times(n: int, generator: torch.Generator) -> Tensor:
-    """(n,) diffusion times `(u + i/n) mod 1`: evenly spread over [0, 1) from one random offset (Kingma et al. 2021)."""
-    offset = torch.rand((), generator=generator)
-    return (offset + torch.arange(n) / n) % 1
+    """(n,) diffusion times `(u + i/n) mod 1`: evenly spread over [0, 1) from one random offset (Kingma et al. 2021).
+
+    They are on the device of `generator`.
+    """
+    offset = torch.rand((), generator=generator, device=generator.device)
+    return (offset + torch.arange(n, device=generator.device) / n) % 1
 
 
 MIDDLE, SHARE = (0.1, 0.65), 0.75

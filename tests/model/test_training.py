@@ -12,7 +12,7 @@ from model.objective import Denoising
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import Cancelled, CheckpointError, Interrupted, NonFiniteLoss
 from model.training import train
-from model.training_run import Fitted, Fitting, drop_labels
+from model.training_run import Fitted, Fitting
 
 TINY = NetworkConfig(hidden_dim=16, n_layers=1, embedding_dim=4)
 CPU = Compute(device="cpu", precision="float32")
@@ -159,12 +159,3 @@ def test_more_stays_in_a_batch_than_there_are(toy_stays: Stays, toy_codec: Codec
 def test_one_stay_trains(toy_stays: Stays, toy_codec: Codec) -> None:
     one = toy_codec.encode(toy_stays.take(slice(0, 1)))
     assert fit(one, toy_codec, training=quick(max_steps=3, batch_size=1)).summary.steps == 3
-
-
-def test_labels_are_dropped_for_whole_stays_and_singly() -> None:
-    generator = torch.Generator().manual_seed(0)
-    one = drop_labels(torch.ones(100_000, 1, dtype=torch.long), 0.2, generator)
-    assert abs(float((one == -1).float().mean()) - 0.2) < 0.01
-    two = drop_labels(torch.ones(100_000, 2, dtype=torch.long), 0.2, generator) == -1
-    assert abs(float(two.all(1).float().mean()) - (0.2 + 0.8 * 0.04)) < 0.01
-    assert abs(float((two.sum(1) == 1).float().mean()) - 0.8 * 2 * 0.2 * 0.8) < 0.01
