@@ -20,10 +20,14 @@ WORTHWHILE_SPEEDUP = 1.2
 
 
 class Compute(Spec):
-    """What the operator asked for. `auto`: a GPU if there is one; the faster precision, as measured at first use."""
+    """What the operator asked for. `auto`: a GPU if there is one; the faster precision, as measured at first use.
+
+    `engine` draws stays: `auto` is the fastest that is exact enough, `reference` the network as it was trained.
+    """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    engine: Literal["auto", "reference"] = "auto"
 
     def torch_device(self) -> torch.device:
         """The device to use; CDMTError if a GPU was asked for and there is none."""

@@ -17,6 +17,8 @@ from model.data.stays import Stays, concatenate
 from model.diffusion.denoiser import Denoiser
 from model.diffusion.guidance import LabelScales, guided, label_scales, one_hot_labels
 from model.diffusion.sampler import Churn, dpmpp_2m_sampler, euler_sampler, solver_times, start_state
+from model.inference.engine import Engine
+from model.inference.sampling import SamplingDenoiser
 from model.memory import Halving
 from model.spec.config import Missing, SamplerConfig
 from model.spec.errors import Cancelled, SamplingError
@@ -40,6 +42,10 @@ class Source(Protocol):
     @property
     def denoiser(self) -> Denoiser:
         """What training learned."""
+
+    @property
+    def engine(self) -> Engine:
+        """What evaluates the denoiser's network."""
 
 
 def accept_all(stays: Stays) -> npt.NDArray[np.bool_]:
@@ -145,7 +151,7 @@ def _draw(
     first, share = part.start / len(labels), (part.stop - part.start) / len(labels)
     asked = labels[part]
     state = sample_states(
-        model.denoiser,
+        SamplingDenoiser(model.denoiser, model.engine),
         torch.as_tensor(asked),
         start[part],
         sampler=sampler,
@@ -162,7 +168,7 @@ def _draw(
 
 
 def sample_states(
-    denoiser: Denoiser,
+    sampling: SamplingDenoiser,
     labels: Tensor,
     noise: Tensor,
     *,
@@ -172,20 +178,20 @@ def sample_states(
     after_step: Callable[[int], None],
 ) -> Tensor:
     """States (B, L, D) with `labels` (B, K), by the probability-flow ODE from noise (CDMT-EHR, algorithm 2)."""
-    device = denoiser.embedding.weight.device
+    denoiser, device = sampling.denoiser, sampling.device
     times = solver_times(sampler.n_steps).to(device)
     sigmas = denoiser.sigma(times)
     label = one_hot_labels(labels.to(device), denoiser.dimensions.label_sizes)
-    denoise = guided(denoiser, label, scales=scales)
+    denoise = guided(sampling, label, scales=scales)
     x = start_state(denoise, noise.to(device), sigmas=sigmas, times=times, start=sampler.start)
     if sampler.solver == "euler":
         return euler_sampler(denoise, x, sigmas=sigmas, times=times, after_step=after_step)
-    churn = _churn(denoiser, sampler.churn, step_noise) if sampler.churn else None
+    churn = _churn(sampling, sampler.churn, step_noise) if sampler.churn else None
     return dpmpp_2m_sampler(denoise, x, sigmas=sigmas, times=times, after_step=after_step, churn=churn)
 
 
-def _churn(denoiser: Denoiser, amount: float, step_noise: Callable[[int], Tensor]) -> Churn:
+def _churn(sampling: SamplingDenoiser, amount: float, step_noise: Callable[[int], Tensor]) -> Churn:
     """Fresh noise for the embeddings alone: values keep the deterministic path, which is more exact for them."""
-    device = denoiser.embedding.weight.device
-    is_embedding = torch.arange(denoiser.state_dim, device=device) >= denoiser.dimensions.n_numerical
+    place = torch.arange(sampling.denoiser.state_dim, device=sampling.device)
+    is_embedding = place >= sampling.dimensions.n_numerical
     return Churn(amount * is_embedding.float(), step_noise)

@@ -89,7 +89,7 @@ def train_model(
     )
     trained = _from_the_start_if_damaged(fit, workdir)
     save_model(_description(recipe, codec, arranged.layout, sides, trained), trained.module, destination)
-    model = load_model(destination, compute.torch_device())  # as every later job will
+    model = load_model(destination, compute)  # as every later job will
     made = report_on_model(
         model,
         sides,

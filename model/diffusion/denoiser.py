@@ -173,6 +173,10 @@ class Denoiser(MixedPrecision):
         """
         with self.products(state.device):
             output, logits = self.network(c_in(sigma) * state, t, label)
+        return self.preconditioned(state, sigma, output, logits)
+
+    def preconditioned(self, state: Tensor, sigma: Tensor, output: Tensor, logits: Tensor) -> Denoised:
+        """What the network's F (..., B, L, M_n) and logits (..., B, L, M_c, C) say of a state (B, L, D) at `sigma`."""
         n = self.dimensions.n_numerical
         x, sigma_x = state[..., :n], sigma[..., :n]
         numerical = c_skip(sigma_x) * x + c_out(sigma_x) * output.float()

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import torch
 
+from model.compute import Compute
 from model.data.codec import Codec
 from model.data.stays import Stays
 from model.spec.errors import Cancelled, RatioError
@@ -30,7 +30,7 @@ from worker.models import StoredModel, read_model
 @pytest.fixture(scope="module")
 def stored(trained_folder: Path) -> StoredModel:
     """The tiny model on the CPU."""
-    return read_model(trained_folder, torch.device("cpu"))
+    return read_model(trained_folder, Compute(device="cpu"))
 
 
 def generate(stored: StoredModel, folder: Path, *, chunk_size: int | None = 16, **wanted: Any) -> Generated:

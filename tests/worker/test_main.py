@@ -19,13 +19,13 @@ from typing import Any
 import pandas as pd
 import psutil
 import pytest
-import torch
 from redis import Redis
 from rq import Queue
 from rq.job import Job
 from safetensors import safe_open
 from structlog.testing import capture_logs
 
+from model.compute import Compute
 from model.spec.report import Detail
 from model.training import CHECKPOINT
 from service.connection import connect
@@ -427,7 +427,7 @@ def test_every_log_line_is_json_a_jobs_lines_name_it_and_another_process_draws_t
     assert isinstance(record.request, GenerateRequest)
     assert record.result is not None
     here = generate_cohort(
-        read_model(queue.jobs.store.model_dir("tiny-model"), torch.device("cpu")),
+        read_model(queue.jobs.store.model_dir("tiny-model"), Compute(device="cpu")),
         record.request,
         destination=tmp_path,
         real=None,
