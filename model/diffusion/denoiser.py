@@ -80,9 +80,9 @@ class DenoiserNetwork(nn.Module):
         super().__init__()
         self.n_numerical, self.n_channels = dimensions.n_numerical, len(dimensions.channel_sizes)
         width = 2 * config.hidden_dim
-        n_state = self.n_numerical + self.n_channels * config.embedding_dim
+        self.n_state = self.n_numerical + self.n_channels * config.embedding_dim
         self.time = TimeEmbedding()
-        self.inputs = nn.Linear(n_state + sum(dimensions.label_sizes), width)
+        self.inputs = nn.Linear(self.n_state + sum(dimensions.label_sizes), width)
         self.time_inputs = nn.Linear(TIME_DIM, width)
         self.layers = nn.ModuleList(FiLMGRULayer(config.hidden_dim) for _ in range(config.n_layers))
         self.norm = nn.LayerNorm(width)
