@@ -17,7 +17,7 @@ def gradients(gru: nn.GRU, x: Tensor, output: Tensor) -> list[Tensor]:
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:
-    return ((found - expected).norm() / expected.norm()).item()
+    return float(((found - expected).norm() / expected.norm()).detach())
 
 
 def test_gradients_are_those_of_finite_differences() -> None:
