@@ -31,6 +31,7 @@ static void tile_multiply(int c, int a, int b) {
 }
 static inline int begin_products(void) { return 0; }
 static inline void end_products(void) {}
+static inline vec reciprocal(vec x) { return 1.0f / x; }
 #else
 #include <immintrin.h>
 #include <sys/syscall.h>
@@ -54,6 +55,12 @@ static inline int begin_products(void) {
     return 0;
 }
 static inline void end_products(void) { _tile_release(); }
+
+// 14 bits and a step of Newton's: beside products this fast, a division would take as long as they do.
+static inline vec reciprocal(vec x) {
+    const vec about = (vec)_mm512_rcp14_ps((__m512)x);
+    return about * (2.0f - x * about);
+}
 #endif
 
 // Rows k and k + 1 of an operand side by side, in pairs of 16 bits: first the high parts, then the low ones.

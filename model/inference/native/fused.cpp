@@ -17,8 +17,12 @@
 #define LANES 16
 #define VECTORS 3  // with ROWS, as many sums as fit into the registers
 #define ROWS 8
-#else
+#elif defined(__AVX__)
 #define LANES 8
+#define VECTORS 3
+#define ROWS 4
+#else  // SSE2, NEON: wider vectors would go through the memory
+#define LANES 4
 #define VECTORS 3
 #define ROWS 4
 #endif
@@ -77,6 +81,8 @@ static inline void end_products(void) {}
 
 static inline void put(Operand *operand, int64_t k, int v, vec x) { operand[k * VECTORS + v] = x; }
 static inline void finish(Operand *, int64_t) {}
+
+static inline vec reciprocal(vec x) { return 1.0f / x; }
 
 // out (n, BLOCK) = weights (n, k) operand (k, BLOCK); weights lie as (n / ROWS, k, ROWS).
 static void multiply(const float *weights, const Operand *operand, vec *out, int64_t n, int64_t k) {
@@ -163,11 +169,11 @@ static void gates(const Scratch *s, const float *bias, vec *h, int64_t H) {
     for (int64_t j = 0; j < H; j++)
         for (int v = 0; v < VECTORS; v++) {
             const int64_t r = j * VECTORS + v, z = r + H * VECTORS, n = z + H * VECTORS;
-            const vec reset = 1.0f / (1.0f + exponential(-(x[r] + y[r] + bias[j])));
+            const vec reset = reciprocal(1.0f + exponential(-(x[r] + y[r] + bias[j])));
             const vec a = exponential(-(x[z] + y[z] + bias[H + j]));  // z = 1 / (1 + a)
             const vec inner = x[n] + bias[2 * H + j] + reset * (y[n] + bias[3 * H + j]);
             const vec b = exponential(-2.0f * inner);  // n = (1 - b) / (1 + b)
-            const vec next = (a * (1.0f - b) + s->state[r] * (1.0f + b)) / ((1.0f + a) * (1.0f + b));
+            const vec next = (a * (1.0f - b) + s->state[r] * (1.0f + b)) * reciprocal((1.0f + a) * (1.0f + b));
             s->state[r] = next;
             h[r] += next;
             put(s->recurrent, j, v, next);
