@@ -54,7 +54,7 @@ class Captured:
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._generator)
         try:
-            with torch.cuda.graph(graph, stream=stream):
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 self._work(self._generator)
         except Exception as error:  # noqa: BLE001  (whatever it is: uncaptured, the work goes on)
             _log.warning("%s: not captured as a CUDA graph: %s: %s", self.name, type(error).__name__, error)

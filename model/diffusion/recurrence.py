@@ -15,11 +15,14 @@ one product and one sum over all steps. Both directions run at once: the second 
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from model.diffusion.gates import gates_library, run_steps, run_steps_back
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -119,42 +122,67 @@ def _parted(joined: Tensor) -> Tensor:
 
 
 def _run(inputs: Tensor, w: GRUWeights) -> tuple[Tensor, Tensor]:
-    """Inputs (2, L, B, I) -> states (2, L + 1, B, H), of which the first is 0, and gates n, v, r, z (2, L, B, 4H).
+    """Inputs (2, L, B, I) -> states (2, L + 1, B, H), of which the first is 0, and gates n, v, r, z (2, L, B, 4H)."""
+    (_, length, n_stays, _), size = inputs.shape, w.w_hh.shape[2]
+    projected = torch.bmm(inputs.flatten(1, 2), w.w_ih.transpose(1, 2).to(inputs)).view(2, length, n_stays, -1)
+    recurrent = w.w_hh.transpose(1, 2).to(inputs).contiguous()
+    states, kept = inputs.new_zeros(2, length + 1, n_stays, size), inputs.new_empty(2, length, n_stays, 4 * size)
+    # of n, v, r, z: r and z have one of the input and one of the state
+    n_bias, rz_bias, v_bias = w.b_ih[:, :size], w.b_ih[:, size:] + w.b_hh[:, : 2 * size], w.b_hh[:, 2 * size :]
+    bias = torch.cat([n_bias, v_bias, rz_bias], 1)[:, None]
+    if (library := _library_for(inputs)) is not None:
+        run_steps(library, projected, recurrent, bias, states, kept)
+    else:
+        _steps(projected, recurrent, bias, states, kept)
+    return states, kept
+
+
+def _library_for(operand: Tensor) -> ctypes.CDLL | None:
+    return gates_library() if operand.dtype == torch.bfloat16 and operand.device.type == "cpu" else None
+
+
+def _steps(projected: Tensor, recurrent: Tensor, bias: Tensor, states: Tensor, kept: Tensor) -> None:
+    """`run_steps` by torch.
 
     A step computes in buffers that fit a processor's cache, in the type of the weights, and puts its results away in
     that of the operands.
     """
-    (_, length, n_stays, _), size = inputs.shape, w.w_hh.shape[2]
-    projected = torch.bmm(inputs.flatten(1, 2), w.w_ih.transpose(1, 2).to(inputs)).view(2, length, n_stays, -1)
-    recurrent = w.w_hh.transpose(1, 2).to(inputs).contiguous()
-    bias, bias_v = w.b_ih[:, None].clone(), w.b_hh[:, None, 2 * size :]
-    bias[..., size:] += w.b_hh[:, None, : 2 * size]
-    states, kept = inputs.new_zeros(2, length + 1, n_stays, size), inputs.new_empty(2, length, n_stays, 4 * size)
-    gates, from_x, from_h = (w.w_ih.new_empty(2, n_stays, n * size) for n in (4, 3, 3))
+    n_stays, size = states.shape[2:]
+    gates, from_x, from_h = (bias.new_empty(2, n_stays, n * size) for n in (4, 3, 3))
     n, v, r, z = gates.chunk(4, dim=-1)
+    n_bias, v_bias, rz_bias = bias.split_with_sizes([size, size, 2 * size], -1)
     h, operand = torch.zeros_like(n), states[:, 0].contiguous()
     minus_one = h.new_full((), -1.0)
-    for step in range(length):
-        from_x.copy_(projected[:, step]).add_(bias)
+    for step in range(projected.shape[1]):
+        from_x.copy_(projected[:, step])
         from_h.copy_(torch.bmm(operand, recurrent))
-        torch.add(from_x[..., size:], from_h[..., : 2 * size], out=gates[..., 2 * size :]).sigmoid_()
-        torch.add(from_h[..., 2 * size :], bias_v, out=v)
+        rz = torch.add(from_x[..., size:], from_h[..., : 2 * size], out=gates[..., 2 * size :])
+        rz.add_(rz_bias).sigmoid_()
+        torch.add(from_h[..., 2 * size :], v_bias, out=v)
         # tanh(a) = 2 sigmoid(2a) - 1, which is four times as fast on a CPU
-        doubled = torch.addcmul(from_x[..., :size], v, r).mul_(2).sigmoid_()
+        doubled = torch.addcmul(from_x[..., :size], v, r).add_(n_bias).mul_(2).sigmoid_()
         torch.add(minus_one, doubled, alpha=2, out=n)
         h = torch.lerp(n, h, z)
         states[:, step + 1] = operand.copy_(h)
         kept[:, step] = gates
-    return states, kept
 
 
 def _run_back(grad: Tensor, states: Tensor, kept: Tensor, w_hh: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Gradient of states (2, L, B, H) -> of W_ih x in the order n, r, z, and of W_hh h in r, z, v (2, L, B, 3H)."""
+    on_inputs, on_states = (w_hh.new_empty(*kept.shape[:3], w_hh.shape[1]) for _ in range(2))
+    if (library := _library_for(states)) is not None:
+        run_steps_back(library, grad.float(), states, kept, w_hh, on_inputs, on_states)
+    else:
+        _steps_back(grad.to(dtype), states, kept, w_hh, on_inputs, on_states)
+    return on_inputs, on_states
+
+
+def _steps_back(grad: Tensor, states: Tensor, kept: Tensor, w_hh: Tensor, on_inputs: Tensor, on_states: Tensor) -> None:
+    """`run_steps_back` by torch."""
     _, length, n_stays, size = grad.shape
-    on_inputs, on_states = (w_hh.new_empty(2, length, n_stays, 3 * size) for _ in range(2))
-    gates, found = (w_hh.new_empty(2, n_stays, 4 * size, dtype=dtype) for _ in range(2))
+    gates, found = (grad.new_empty(2, n_stays, 4 * size) for _ in range(2))
     (n, v, r, z), (dn, dr, dz, dv) = gates.chunk(4, dim=-1), found.chunk(4, dim=-1)
-    carried, before = (w_hh.new_zeros(2, n_stays, size, dtype=dtype) for _ in range(2))
+    carried, before = (grad.new_zeros(2, n_stays, size) for _ in range(2))
     operand = w_hh.new_empty(2, n_stays, 3 * size)
     for step in reversed(range(length)):
         gates.copy_(kept[:, step])
@@ -165,5 +193,4 @@ def _run_back(grad: Tensor, states: Tensor, kept: Tensor, w_hh: Tensor, dtype: t
         _sigmoid_backward(before.copy_(states[:, step]).sub_(n).mul_(dh), z, grad_input=dz)
         on_inputs[:, step] = found[..., : 3 * size]
         on_states[:, step] = operand.copy_(found[..., size:])
-        carried = torch.bmm(operand, w_hh).to(dtype).addcmul_(dh, z)
-    return on_inputs, on_states
+        carried = torch.bmm(operand, w_hh).to(grad.dtype).addcmul_(dh, z)
