@@ -29,6 +29,7 @@ def fit(
     workdir: Path | None = None,
     stop_at: int | None = None,
     training: TrainingConfig | None = None,
+    compute: Compute = CPU,
 ) -> Fitted[Denoiser]:
     steps: list[int] = []
     return train(
@@ -37,7 +38,7 @@ def fit(
         network=TINY,
         training=training or quick(),
         seed=3,
-        compute=CPU,
+        compute=compute,
         workdir=workdir,
         progress=lambda _step, value, _max: steps.append(value),
         cancelled=lambda: stop_at is not None and len(steps) >= stop_at,
@@ -54,18 +55,22 @@ def weights(fitted: Fitted[Denoiser]) -> dict[str, torch.Tensor]:
     return dict(fitted.module.named_parameters())
 
 
-def test_the_loss_falls(encoded: Encoded, toy_codec: Codec) -> None:
-    history = fit(encoded, toy_codec, training=quick(max_steps=150)).summary.history
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_loss_falls(encoded: Encoded, toy_codec: Codec, precision: str) -> None:
+    compute = Compute.model_validate({"device": "cpu", "precision": precision})
+    history = fit(encoded, toy_codec, training=quick(max_steps=150), compute=compute).summary.history
     assert history[-1][1] < 0.6 * history[0][1]
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
-    encoded: Encoded, toy_codec: Codec, tmp_path: Path
+    encoded: Encoded, toy_codec: Codec, tmp_path: Path, precision: str
 ) -> None:
-    straight = fit(encoded, toy_codec)
+    compute = Compute.model_validate({"device": "cpu", "precision": precision})
+    straight = fit(encoded, toy_codec, compute=compute)
     with pytest.raises(Cancelled):
-        fit(encoded, toy_codec, workdir=tmp_path, stop_at=17)
-    resumed = fit(encoded, toy_codec, workdir=tmp_path)
+        fit(encoded, toy_codec, workdir=tmp_path, stop_at=17, compute=compute)
+    resumed = fit(encoded, toy_codec, workdir=tmp_path, compute=compute)
     assert resumed.summary.history == straight.summary.history
     for name, value in weights(straight).items():
         assert torch.equal(value, weights(resumed)[name]), name
