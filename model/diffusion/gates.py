@@ -1,101 +1,82 @@
-"""The gates of a GRU in training on a CPU, in C++ where scripts/build_engine.sh compiled it: native/gates.cpp."""
+"""What computes the gates of a GRU in training, and their gradients, between its products."""
 
 from __future__ import annotations
 
-import ctypes
 import logging
 from functools import cache
-from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from model.inference.native import BUILDS, processor_features
+from model.diffusion import gates_torch
+from model.diffusion.gates_native import native_gates
 
-FOLDER = Path(__file__).parent / "native"
+MAX_ERROR = 1e-4
 
 _log = logging.getLogger(__name__)
 
 
+class Gates(Protocol):
+    """All clinical steps of both directions, products included.
+
+    Operands have one type, `bias` and `grad` that of the state.
+    """
+
+    def run_steps(self, projected: Tensor, recurrent: Tensor, bias: Tensor, states: Tensor, kept: Tensor) -> None:
+        """Forward: fills states (2, L + 1, B, H) from the second on, and the gates n, v, r, z in kept (2, L, B, 4H).
+
+        projected (2, L, B, 3H) is W_ih x of n, r, z; recurrent (2, H, 3H) W_hh of r, z, v; bias (2, 1, 4H) that of n,
+        v, r, z.
+        """
+
+    def run_steps_back(
+        self, grad: Tensor, states: Tensor, kept: Tensor, w_hh: Tensor, on_inputs: Tensor, on_states: Tensor
+    ) -> None:
+        """Back: from grad (2, L, B, H) of the states, and w_hh (2, 3H, H) of r, z, v.
+
+        Fills the gradients of W_ih x, of n, r, z, and of W_hh h, of r, z, v: both (2, L, B, 3H).
+        """
+
+
+def gates_for(operand: Tensor) -> Gates:
+    """The fastest for operands of this type on this device that there are here."""
+    if operand.device.type == "cuda":
+        return triton_gates() or gates_torch
+    return (native_gates() if operand.dtype == torch.bfloat16 else None) or gates_torch
+
+
 @cache
-def gates_library() -> ctypes.CDLL | None:
-    """The library for this processor; None where there is none."""
-    for build in BUILDS:
-        path = FOLDER / f"{build.name}.so"
-        if path.exists() and not build.features - processor_features():
-            try:
-                return _declared(ctypes.CDLL(str(path)))
-            except (OSError, AttributeError) as error:
-                _log.warning("the gates in '%s' are left out: %s", path.name, error)
+def triton_gates() -> Gates | None:
+    """Those of Triton, if it is here and they compute what those of torch compute on the GPU."""
+    try:
+        from model.diffusion import gates_triton
+
+        error = largest_error(gates_triton, torch.device("cuda"))
+    except ImportError as missing:
+        _log.info("the gates of a training are torch's: %s", missing)
+    except Exception as fault:  # noqa: BLE001 - whatever goes wrong in it, torch computes the same
+        _log.warning("Triton's gates are left out: %s: %s", type(fault).__name__, fault)
+    else:
+        if error <= MAX_ERROR:
+            return gates_triton
+        _log.warning("Triton's gates are left out: their error is %.1e", error)
     return None
 
 
-def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
-    size, pointer = ctypes.c_int64, ctypes.c_void_p
-    library.forward_gates.argtypes = [size, size, pointer, size, *[pointer] * 5, size, pointer, size]
-    library.backward_gates.argtypes = [
-        *(size, size, pointer, size, pointer, pointer, pointer, size),
-        *(pointer, size, pointer, pointer, pointer, size),
-    ]
-    library.forward_gates.restype = library.backward_gates.restype = None
-    return library
+def largest_error(gates: Gates, device: torch.device) -> float:
+    """Against torch's, of all that they fill, in a small example in float32."""
+    mine, truth = _example(gates, device), _example(gates_torch, device)
+    return max(float((found - expected).abs().max()) for found, expected in zip(mine, truth, strict=True))
 
 
-def run_steps(
-    library: ctypes.CDLL, projected: Tensor, recurrent: Tensor, bias: Tensor, states: Tensor, kept: Tensor
-) -> None:
-    """All steps forward: fills states (2, L + 1, B, H) from the second on, and the gates `kept` (2, L, B, 4H).
-
-    projected (2, L, B, 3H) of n, r, z without bias, recurrent (2, H, 3H) of r, z, v, all bfloat16; bias (2, 1, 4H) of
-    n, v, r, z float32.
-    """
-    _, length, n_stays, three = projected.shape
-    size = three // 3
-    state, operand = bias.new_zeros(2, n_stays, size), states.new_zeros(2, n_stays, size)
-    from_h = projected.new_empty(2, n_stays, three)
-    x, after, gates = _Steps(projected), _Steps(states), _Steps(kept)
-    fixed = from_h.data_ptr(), bias.data_ptr(), state.data_ptr(), operand.data_ptr()
-    for step in range(length):
-        torch.bmm(operand, recurrent, out=from_h)
-        library.forward_gates(n_stays, size, *x.at(step), *fixed, *after.at(step + 1), *gates.at(step))
-
-
-def run_steps_back(
-    library: ctypes.CDLL, grad: Tensor, states: Tensor, kept: Tensor, w_hh: Tensor, on_inputs: Tensor, on_states: Tensor
-) -> None:
-    """All steps back: gradient (2, L, B, H) float32 -> of W x, n, r, z, and of W h, r, z, v (2, L, B, 3H), filled."""
-    _, length, n_stays, size = grad.shape
-    held, from_next = grad.new_zeros(2, n_stays, size), states.new_zeros(2, n_stays, size)
-    operand = states.new_empty(2, n_stays, 3 * size)
-    given, before, gates = _Steps(grad), _Steps(states), _Steps(kept)
-    on_x, on_h = _Steps(on_inputs), _Steps(on_states)
-    for step in reversed(range(length)):
-        (of_x, stride), (of_h, _) = on_x.at(step), on_h.at(step)
-        library.backward_gates(
-            n_stays,
-            size,
-            *given.at(step),
-            from_next.data_ptr(),
-            held.data_ptr(),
-            *gates.at(step),
-            *before.at(step),
-            operand.data_ptr(),
-            of_x,
-            of_h,
-            stride,
-        )
-        torch.bmm(operand, w_hh, out=from_next)
-
-
-class _Steps:
-    """Where the steps of a dense tensor (2, L, ...) lie."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        assert tensor.is_contiguous(), "the library reads dense tensors"
-        self._first = tensor.data_ptr()
-        self._bytes = tensor.stride(1) * tensor.element_size()
-        self._stride = tensor.stride(0)
-
-    def at(self, step: int) -> tuple[int, int]:
-        """Address of a step, and the distance of the directions in numbers."""
-        return self._first + step * self._bytes, self._stride
+def _example(gates: Gates, device: torch.device, length: int = 3, n_stays: int = 70, size: int = 20) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    shapes = ((2, length, n_stays, 3 * size), (2, size, 3 * size), (2, 1, 4 * size), (2, length, n_stays, size))
+    projected, recurrent, bias, grad = (torch.randn(shape, generator=generator).to(device) for shape in shapes)
+    recurrent /= size**0.5
+    states, kept = grad.new_zeros(2, length + 1, n_stays, size), grad.new_zeros(2, length, n_stays, 4 * size)
+    gates.run_steps(projected, recurrent, bias, states, kept)
+    found = [torch.zeros_like(projected) for _ in range(2)]
+    gates.run_steps_back(grad, states, kept, recurrent.transpose(1, 2).contiguous(), *found)
+    return [states, kept, *found]

@@ -15,17 +15,13 @@ one product and one sum over all steps. Both directions run at once: the second 
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from model.diffusion.gates import gates_library, run_steps, run_steps_back
-
-_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-_tanh_backward = torch.ops.aten.tanh_backward.grad_input
+from model.diffusion.gates import gates_for
 
 
 class GRUWeights(NamedTuple):
@@ -130,67 +126,12 @@ def _run(inputs: Tensor, w: GRUWeights) -> tuple[Tensor, Tensor]:
     # of n, v, r, z: r and z have one of the input and one of the state
     n_bias, rz_bias, v_bias = w.b_ih[:, :size], w.b_ih[:, size:] + w.b_hh[:, : 2 * size], w.b_hh[:, 2 * size :]
     bias = torch.cat([n_bias, v_bias, rz_bias], 1)[:, None]
-    if (library := _library_for(inputs)) is not None:
-        run_steps(library, projected, recurrent, bias, states, kept)
-    else:
-        _steps(projected, recurrent, bias, states, kept)
+    gates_for(inputs).run_steps(projected, recurrent, bias, states, kept)
     return states, kept
-
-
-def _library_for(operand: Tensor) -> ctypes.CDLL | None:
-    return gates_library() if operand.dtype == torch.bfloat16 and operand.device.type == "cpu" else None
-
-
-def _steps(projected: Tensor, recurrent: Tensor, bias: Tensor, states: Tensor, kept: Tensor) -> None:
-    """`run_steps` by torch.
-
-    A step computes in buffers that fit a processor's cache, in the type of the weights, and puts its results away in
-    that of the operands.
-    """
-    n_stays, size = states.shape[2:]
-    gates, from_x, from_h = (bias.new_empty(2, n_stays, n * size) for n in (4, 3, 3))
-    n, v, r, z = gates.chunk(4, dim=-1)
-    n_bias, v_bias, rz_bias = bias.split_with_sizes([size, size, 2 * size], -1)
-    h, operand = torch.zeros_like(n), states[:, 0].contiguous()
-    minus_one = h.new_full((), -1.0)
-    for step in range(projected.shape[1]):
-        from_x.copy_(projected[:, step])
-        from_h.copy_(torch.bmm(operand, recurrent))
-        rz = torch.add(from_x[..., size:], from_h[..., : 2 * size], out=gates[..., 2 * size :])
-        rz.add_(rz_bias).sigmoid_()
-        torch.add(from_h[..., 2 * size :], v_bias, out=v)
-        # tanh(a) = 2 sigmoid(2a) - 1, which is four times as fast on a CPU
-        doubled = torch.addcmul(from_x[..., :size], v, r).add_(n_bias).mul_(2).sigmoid_()
-        torch.add(minus_one, doubled, alpha=2, out=n)
-        h = torch.lerp(n, h, z)
-        states[:, step + 1] = operand.copy_(h)
-        kept[:, step] = gates
 
 
 def _run_back(grad: Tensor, states: Tensor, kept: Tensor, w_hh: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Gradient of states (2, L, B, H) -> of W_ih x in the order n, r, z, and of W_hh h in r, z, v (2, L, B, 3H)."""
     on_inputs, on_states = (w_hh.new_empty(*kept.shape[:3], w_hh.shape[1]) for _ in range(2))
-    if (library := _library_for(states)) is not None:
-        run_steps_back(library, grad.float(), states, kept, w_hh, on_inputs, on_states)
-    else:
-        _steps_back(grad.to(dtype), states, kept, w_hh, on_inputs, on_states)
+    gates_for(states).run_steps_back(grad.to(dtype), states, kept, w_hh, on_inputs, on_states)
     return on_inputs, on_states
-
-
-def _steps_back(grad: Tensor, states: Tensor, kept: Tensor, w_hh: Tensor, on_inputs: Tensor, on_states: Tensor) -> None:
-    """`run_steps_back` by torch."""
-    _, length, n_stays, size = grad.shape
-    gates, found = (grad.new_empty(2, n_stays, 4 * size) for _ in range(2))
-    (n, v, r, z), (dn, dr, dz, dv) = gates.chunk(4, dim=-1), found.chunk(4, dim=-1)
-    carried, before = (grad.new_zeros(2, n_stays, size) for _ in range(2))
-    operand = w_hh.new_empty(2, n_stays, 3 * size)
-    for step in reversed(range(length)):
-        gates.copy_(kept[:, step])
-        dh = carried.add_(grad[:, step])
-        _tanh_backward(torch.addcmul(dh, dh, z, value=-1), n, grad_input=dn)
-        torch.mul(dn, r, out=dv)
-        _sigmoid_backward(dn * v, r, grad_input=dr)
-        _sigmoid_backward(before.copy_(states[:, step]).sub_(n).mul_(dh), z, grad_input=dz)
-        on_inputs[:, step] = found[..., : 3 * size]
-        on_states[:, step] = operand.copy_(found[..., size:])
-        carried = torch.bmm(operand, w_hh).to(grad.dtype).addcmul_(dh, z)

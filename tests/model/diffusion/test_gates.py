@@ -1,42 +1,32 @@
 import pytest
 import torch
 
-from model.diffusion import gates
-from model.diffusion.gates import gates_library, run_steps
+from model.diffusion import gates_torch
+from model.diffusion.gates import gates_for, largest_error
+from model.diffusion.gates_native import native_gates
 
 
-@pytest.fixture
-def library() -> object:
-    found = gates_library()
-    if found is None:
-        pytest.skip("the gates were not compiled: there was no compiler")
-    return found
+class Wrong:
+    """Gates that leave everything as it was."""
+
+    def run_steps(self, *_: torch.Tensor) -> None:
+        return
+
+    run_steps_back = run_steps
 
 
-def first_step(value: float) -> torch.Tensor:
-    """The gates n, v, r, z of one stay with one unit per direction, all of whose inputs are `value`."""
-    library = gates_library()
-    assert library is not None
-    projected = torch.full((2, 1, 1, 3), value, dtype=torch.bfloat16)
-    recurrent = torch.zeros(2, 1, 3, dtype=torch.bfloat16)
-    states, kept = torch.zeros(2, 2, 1, 1, dtype=torch.bfloat16), torch.zeros(2, 1, 1, 4, dtype=torch.bfloat16)
-    run_steps(library, projected, recurrent, torch.zeros(2, 1, 4), states, kept)
-    return kept[0, 0, 0].float()
+def test_by_type_and_device() -> None:
+    assert gates_for(torch.zeros(1)) is gates_torch
+    assert gates_for(torch.zeros(1, dtype=torch.bfloat16)) is (native_gates() or gates_torch)
 
 
-@pytest.mark.usefixtures("library")
-@pytest.mark.parametrize("value", [-1e4, -90.0, -3.0, -0.5, 0.0, 0.25, 2.0, 50.0, 1e4])
-def test_gates_are_sigmoids_and_a_tanh_also_far_out(value: float) -> None:
-    x = torch.tensor(value)
-    expected = torch.stack([x.tanh(), torch.tensor(0.0), x.sigmoid(), x.sigmoid()])
-    torch.testing.assert_close(first_step(value), expected, rtol=4e-3, atol=1e-8)
+def test_wrong_ones_are_told() -> None:
+    assert largest_error(gates_torch, torch.device("cpu")) == 0
+    assert largest_error(Wrong(), torch.device("cpu")) > 0.5
 
 
-@pytest.mark.usefixtures("library")
-def test_what_is_not_a_number_stays_so() -> None:
-    assert first_step(float("nan"))[[0, 2, 3]].isnan().all()
-
-
-def test_without_a_library_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    monkeypatch.setattr(gates, "FOLDER", tmp_path)
-    assert gates_library.__wrapped__() is None
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_they_are_tritons() -> None:
+    gates_triton = pytest.importorskip("model.diffusion.gates_triton")
+    assert gates_for(torch.zeros(1, device="cuda")) is gates_triton

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from model.diffusion import recurrence
-from model.diffusion.gates import gates_library
+from model.diffusion import gates_torch, recurrence
+from model.diffusion.gates_native import native_gates
 from model.diffusion.recurrence import bidirectional_gru, differentiable_gru
 
 
@@ -45,8 +45,8 @@ def test_bfloat16_is_as_close_as_that_of_torch(
     n: int, length: int, hidden: int, bound: float, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not compiled:
-        monkeypatch.setattr(recurrence, "gates_library", lambda: None)
-    elif gates_library() is None:
+        monkeypatch.setattr(recurrence, "gates_for", lambda _: gates_torch)
+    elif native_gates() is None:
         pytest.skip("the gates were not compiled: there was no compiler")
     gru = layer(32, hidden)
     x = torch.randn(n, length, 32, requires_grad=True)
