@@ -18,7 +18,7 @@ from model.diffusion.denoiser import Denoiser
 from model.diffusion.guidance import LabelScales, guided, label_scales, one_hot_labels
 from model.diffusion.sampler import Churn, dpmpp_2m_sampler, euler_sampler, solver_times, start_state
 from model.inference.engine import Engine
-from model.inference.sampling import SamplingDenoiser
+from model.inference.sampling import SamplingDenoiser, threads_beside
 from model.memory import Halving
 from model.spec.config import Missing, SamplerConfig
 from model.spec.errors import Cancelled, SamplingError
@@ -153,15 +153,16 @@ def _draw(
     """The stays in `part` of a chunk with these labels, from the noise `start`; `noise(i)` is that of step i."""
     first, share = part.start / len(labels), (part.stop - part.start) / len(labels)
     asked = labels[part]
-    state = sample_states(
-        SamplingDenoiser(model.denoiser, model.engine),
-        torch.as_tensor(asked),
-        start[part],
-        sampler=sampler,
-        scales=label_scales(sampler.guidance, model.codec.schema.labels),
-        step_noise=lambda step: noise(step)[part],
-        after_step=lambda step: tell(first + share * step / sampler.n_steps),
-    )
+    with threads_beside(model.engine):
+        state = sample_states(
+            SamplingDenoiser(model.denoiser, model.engine),
+            torch.as_tensor(asked),
+            start[part],
+            sampler=sampler,
+            scales=label_scales(sampler.guidance, model.codec.schema.labels),
+            step_noise=lambda step: noise(step)[part],
+            after_step=lambda step: tell(first + share * step / sampler.n_steps),
+        )
     if not state.isfinite().all():
         raise SamplingError("the sampler produced values that are not finite; lower the guidance scale")
     values, embeddings = model.denoiser.unpack(state)

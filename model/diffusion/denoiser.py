@@ -184,7 +184,7 @@ class Denoiser(MixedPrecision):
 
     def denoised_state(self, denoised: Denoised) -> Tensor:
         """Denoised values and score-interpolated embeddings as one state (B, L, D)."""
-        # over the first dimension: on a CPU, torch takes 40 times as long over a last one of two or three
+        # over the first dimension: on a CPU, torch takes 25 times as long over a last one of two
         probabilities = denoised.logits.movedim(-1, 0).softmax(0).movedim(0, -1)
         embeddings = self.embedding.interpolate(probabilities)
         return torch.cat([denoised.numerical, embeddings.flatten(2)], dim=-1)

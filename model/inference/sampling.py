@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 from model.diffusion.denoiser import Denoised, Denoiser, Dimensions
 from model.diffusion.precond import c_in
 from model.inference.engine import Engine
+from model.inference.fused import Fused
 
 
 @dataclass(frozen=True)
@@ -37,3 +40,19 @@ class SamplingDenoiser:
     def denoised_state(self, denoised: Denoised) -> Tensor:
         """See `Denoiser.denoised_state`."""
         return self.denoiser.denoised_state(denoised)
+
+
+@contextmanager
+def threads_beside(engine: Engine) -> Iterator[None]:
+    """Leave torch one thread while an engine with threads of its own draws.
+
+    The sampler's arithmetic beside the network is short and in many pieces. torch's threads wait for each other by
+    spinning at each of them: where the cores have other work, that takes longer than all the rest (docs/speed.md).
+    """
+    before = torch.get_num_threads()
+    if isinstance(engine, Fused):
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -15,3 +15,4 @@ def test_who_is_told_of_a_cohort_is_no_part_of_it(settings: Settings) -> None:
     assert cohort_metadata(told, model=model, chunk_size=1, engine="reference") == metadata
     assert cohort_provenance(told, model=model) == cohort_provenance(request, model=model)
     assert "webhook" not in metadata["cdmt.request"]
+    assert metadata["cdmt.engine"] == "reference"

@@ -51,6 +51,7 @@ static inline int begin_products(void) {
         uint8_t rows[16];
     } config __attribute__((aligned(64))) = {1, 0, {}, {}, {}};
     for (int t = 0; t < 8; t++) config.bytes[t] = 64, config.rows[t] = 16;
+    asm volatile("" : : "r"(&config) : "memory");  // gcc thinks that only 8 bytes of it are read
     _tile_loadconfig(&config);
     return 0;
 }

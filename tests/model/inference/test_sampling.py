@@ -1,7 +1,10 @@
+import pytest
 import torch
 
+from model.inference.fused import Fused
+from model.inference.native import BUILDS
 from model.inference.reference import Reference
-from model.inference.sampling import SamplingDenoiser
+from model.inference.sampling import SamplingDenoiser, threads_beside
 from tests.model.inference.networks import made_up_denoiser
 
 
@@ -16,3 +19,17 @@ def test_with_the_reference_it_is_the_denoiser_to_the_bit() -> None:
     expected = denoiser(many, sigma.expand_as(many), t.expand(10), labels.flatten(0, 1))
     assert torch.equal(found.numerical.flatten(0, 1), expected.numerical)
     assert torch.equal(found.logits.flatten(0, 1), expected.logits)
+
+
+def test_torch_keeps_its_threads_for_the_reference_and_rests_beside_an_engine_with_its_own() -> None:
+    network = made_up_denoiser().network
+    torch.set_num_threads(2)
+    with threads_beside(Reference(network)):
+        assert torch.get_num_threads() == 2
+    try:
+        fused = Fused(network, BUILDS[-1])
+    except ImportError as error:
+        pytest.skip(str(error))
+    with threads_beside(fused):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
