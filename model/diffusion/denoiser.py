@@ -67,7 +67,8 @@ class FiLMGRULayer(nn.Module):
 
     def forward(self, h: Tensor, time: Tensor) -> Tensor:
         """H (B, L, 2H), time (B, 256) -> (B, L, 2H)."""
-        gamma, beta = self.film(functional.silu(time))[:, None, :].float().chunk(2, dim=-1)
+        film = self.film(functional.silu(time)).to(self.norm.weight.dtype)
+        gamma, beta = film[:, None, :].chunk(2, dim=-1)
         scale, shift = (1 + gamma) * self.norm.weight, (1 + gamma) * self.norm.bias + beta
         normalised = functional.layer_norm(h, self.norm.normalized_shape, eps=self.norm.eps)
         return h + bidirectional_gru(self.gru, torch.addcmul(shift, normalised, scale))
