@@ -4,7 +4,7 @@ PYTHON ?= python3
 export PYTHON
 BIN := .venv/bin
 SETUP := pyproject.toml requirements.lock scripts/setup.sh scripts/install_torch.sh scripts/build_engine.sh \
-	$(wildcard model/inference/native/*.cpp model/inference/native/*.h)
+	$(wildcard model/*/native/*.cpp model/*/native/*.h)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test chaos load bench reproduce check format lock clean
@@ -52,7 +52,7 @@ lock:  ## Renew requirements.lock with the newest versions that pyproject.toml a
 	@scripts/lock.sh
 
 clean:  ## Remove the environment and everything that was built or generated, but not ./var
-	@rm -rf model/inference/native/*.so .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info demo-output
+	@rm -rf model/*/native/*.so .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info demo-output
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.runtime: $(SETUP)

@@ -73,8 +73,8 @@ def synthesise(
     """Draw one stay per row of `labels` (n, K), at most `chunk_size` at a time; -1 leaves a label to the model.
 
     Stays that `accept` (n,) refuses are drawn again with the same labels until it takes them, and `redrawn` is told how
-    many. The noise of chunk k depends on (seed, k) and the attempt alone, that of churn also on the kind of device, so
-    that any chunk can be drawn again. Where memory does not hold a chunk, its stays go through the network in halves,
+    many. The noise of chunk k depends on (seed, k), the attempt and the kind of device alone, so that any chunk can be
+    drawn again. Where memory does not hold a chunk, its stays go through the network in halves,
     each with its own part of the chunk's noise: the chunk, and the file, keep their shape. Raises Cancelled between two
     solver steps; SamplingError if the network left the finite numbers, or if after 50 attempts a stay is still refused;
     and the error of memory where it does not hold a single stay. Progress counts stays, also within a chunk.
@@ -95,7 +95,7 @@ def synthesise(
             number: int = number,
         ) -> Stays:
             whole = (seed, number, *key)
-            start = _noise(model.denoiser, len(codes), key=whole, device=torch.device("cpu"))
+            start = _noise(model.denoiser, len(codes), key=whole)
             noise = partial(_step_noise, model.denoiser, len(codes), seed=whole)
             part = partial(_draw, model, codes, noise, start, sampler=sampler, missing=missing, tell=tell)
             return concatenate(halving.run(part, len(codes)))
@@ -117,8 +117,12 @@ def _accepted(labels: npt.NDArray[np.int64], draw: Draw, *, accept: Accept, redr
     return stays
 
 
-def _noise(denoiser: Denoiser, n: int, *, key: tuple[int, ...], device: torch.device) -> Tensor:
-    """(n, L, D) standard normal numbers of a chunk, by `key` and the device that draws them."""
+def _noise(denoiser: Denoiser, n: int, *, key: tuple[int, ...]) -> Tensor:
+    """(n, L, D) standard normal numbers of a chunk, by `key`, on the denoiser's device.
+
+    A processor would take longer to draw them than a GPU takes for all else.
+    """
+    device = denoiser.embedding.weight.device
     shape = (n, denoiser.dimensions.sequence_length, denoiser.state_dim)
     return torch.randn(shape, generator=generator_of(key, device), device=device)
 
@@ -130,9 +134,8 @@ def generator_of(key: tuple[int, ...], device: torch.device) -> torch.Generator:
 
 
 def _step_noise(denoiser: Denoiser, n: int, step: int, *, seed: tuple[int, ...]) -> Tensor:
-    """Noise for a solver step, on the denoiser's device: a GPU would wait for what a CPU draws in every step."""
-    key = (*seed, AFTER_START + step)
-    return _noise(denoiser, n, key=key, device=denoiser.embedding.weight.device)
+    """Noise for a solver step."""
+    return _noise(denoiser, n, key=(*seed, AFTER_START + step))
 
 
 @torch.no_grad()
@@ -184,7 +187,7 @@ def sample_states(
     sigmas = denoiser.sigma(times)
     label = one_hot_labels(labels.to(device), denoiser.dimensions.label_sizes)
     denoise = guided(sampling, label, scales=scales)
-    x = start_state(denoise, noise.to(device), sigmas=sigmas, times=times, start=sampler.start)
+    x = start_state(denoise, noise, sigmas=sigmas, times=times, start=sampler.start)
     if sampler.solver == "euler":
         return euler_sampler(denoise, x, sigmas=sigmas, times=times, after_step=after_step)
     churn = _churn(sampling, sampler.churn, step_noise) if sampler.churn else None

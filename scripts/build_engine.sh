@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Compile model/inference/native/fused.cpp for every instruction set that this kind of machine may have:
-# build_engine.sh PYTHON. The compiler is CXX, or one on PATH, or else zig, fetched from the package index for the occasion.
-# Without a compiler nothing is built, and torch's own GRU draws.
+# Compile what draws (model/inference/native) and trains (model/diffusion/native) for every instruction set that this kind
+# of machine may have: build_engine.sh PYTHON. The compiler is CXX, or one on PATH, or else zig, fetched from the package
+# index for the occasion. Without a compiler nothing is built, and torch's own operations draw and train.
 set -euo pipefail
-cd "$(dirname "$0")/../model/inference/native"
+cd "$(dirname "$0")/../model"
 python=$1
 zig=ziglang==0.17.1 # 100 MB
 work=$(mktemp -d)
@@ -21,21 +21,25 @@ if [ ${#compiler[@]} -eq 0 ]; then
     compiler=("$python" -m ziglang c++ -target "$(uname -m)-linux-gnu.2.17" -mcpu=baseline -fno-sanitize=undefined
       -nostdlib++)
   else
-    echo "It cannot be had: stays will be drawn by torch's own GRU, which is slower (docs/speed.md)."
+    echo "It cannot be had: torch's own operations will draw and train, which is slower (docs/speed.md)."
     exit 0
   fi
 fi
 
 # 'compile NAME FLAGS': under its final name only once it is whole, since a process may be loading the old one.
 compile() {
-  local name=$1 flags=(-std=c++17 -O3 -fPIC -shared -fno-exceptions -fno-rtti -fno-math-errno -Wno-psabi)
+  local name=$1 source folder flags=(-std=c++17 -O3 -fPIC -shared -fno-exceptions -fno-rtti -fno-math-errno
+    -fno-trapping-math -Wno-psabi)
   shift
-  if "${compiler[@]}" "${flags[@]}" "$@" fused.cpp -o "$work/$name.so" 2>"$work/log"; then
-    cp "$work/$name.so" "$name.so.part" && mv "$name.so.part" "$name.so"
-  else
-    echo "fused.cpp could not be compiled for '$name', which will not be used:"
-    head -5 "$work/log"
-  fi
+  for source in inference/native/fused.cpp diffusion/native/gates.cpp; do
+    folder=$(dirname "$source")
+    if "${compiler[@]}" "${flags[@]}" "$@" "$source" -o "$work/$name.so" 2>"$work/log"; then
+      cp "$work/$name.so" "$folder/$name.so.part" && mv "$folder/$name.so.part" "$folder/$name.so"
+    else
+      echo "$source could not be compiled for '$name', which will not be used:"
+      head -5 "$work/log"
+    fi
+  done
 }
 
 compile generic

@@ -14,6 +14,7 @@ from torch.nn import functional
 from model.diffusion.embedding import CategoryEmbedding
 from model.diffusion.precision import MixedPrecision
 from model.diffusion.precond import c_in, c_out, c_skip
+from model.diffusion.recurrence import bidirectional_gru
 from model.diffusion.schedule import RHO_RANGE, PowerMeanSchedule
 from model.spec.config import NetworkConfig
 
@@ -66,10 +67,11 @@ class FiLMGRULayer(nn.Module):
 
     def forward(self, h: Tensor, time: Tensor) -> Tensor:
         """H (B, L, 2H), time (B, 256) -> (B, L, 2H)."""
-        gamma, beta = self.film(functional.silu(time))[:, None, :].chunk(2, dim=-1)
-        output, _ = self.gru((1 + gamma) * self.norm(h) + beta)
-        residual: Tensor = h + output
-        return residual
+        film = self.film(functional.silu(time)).to(self.norm.weight.dtype)
+        gamma, beta = film[:, None, :].chunk(2, dim=-1)
+        scale, shift = (1 + gamma) * self.norm.weight, (1 + gamma) * self.norm.bias + beta
+        normalised = functional.layer_norm(h, self.norm.normalized_shape, eps=self.norm.eps)
+        return h + bidirectional_gru(self.gru, torch.addcmul(shift, normalised, scale))
 
 
 class DenoiserNetwork(nn.Module):
@@ -90,8 +92,9 @@ class DenoiserNetwork(nn.Module):
     def forward(self, scaled: Tensor, t: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled (B, L, D), t (B,), label (B, K) -> F (B, L, M_n), logits (B, L, M_c, C)."""
         time = self.time(t)
-        repeated = label[:, None, :].expand(-1, scaled.shape[1], -1)
-        h = self.inputs(torch.cat([scaled, repeated], dim=-1)) + self.time_inputs(time)[:, None, :]
+        weight, label_weight = self.inputs.weight.tensor_split([scaled.shape[-1]], dim=1)
+        once = functional.linear(label, label_weight, self.inputs.bias) + self.time_inputs(time)  # for all steps
+        h = functional.linear(scaled, weight) + once[:, None, :]
         for layer in self.layers:
             h = layer(h, time)
         output = self.outputs(self.norm(h))

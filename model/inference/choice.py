@@ -17,6 +17,7 @@ from model.diffusion.denoiser import Denoiser, DenoiserNetwork
 from model.inference.engine import Engine
 from model.inference.fused import Fused
 from model.inference.native import BUILDS
+from model.inference.one_launch import OneLaunch
 from model.inference.reference import Reference
 
 MAX_RELATIVE_ERROR = 1e-3
@@ -24,6 +25,9 @@ MAX_RELATIVE_ERROR = 1e-3
 CHECKED_TIMES = (0.0, 0.4, 1.0)
 STAYS_CPU, STAYS_GPU = 96, 8_192
 """In the inputs of a comparison: enough that an engine shows what it is worth."""
+
+TRITON = {"triton-fp16": False, "triton-fp16x2": True}
+"""Engines for a GPU, and whether they split operands in two: the second where the first rounds too much."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +50,14 @@ def candidates(device: torch.device) -> tuple[Candidate, ...]:
     """The engines for a kind of device, the most promising first."""
     if device.type == "cpu":
         return tuple(Candidate(f"fused-{build.name}", partial(Fused, build=build)) for build in BUILDS)
-    return ()
+    return tuple(Candidate(name, partial(_triton, split=split)) for name, split in TRITON.items())
+
+
+def _triton(network: DenoiserNetwork, *, split: bool) -> Engine:
+    """ImportError where Triton is missing: torch's builds for a CPU come without."""
+    from model.inference.triton_engine import TritonEngine
+
+    return OneLaunch(TritonEngine(network, split=split))
 
 
 @torch.no_grad()

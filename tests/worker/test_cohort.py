@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from model.data.arrange import arrange
+from model.data.frame import to_table
 from model.data.stays import Stays, concatenate
 from model.spec.binning import Binning
-from model.spec.errors import DataError
+from model.spec.errors import Cancelled, DataError
+from tests.model.inference.networks import made_up_denoiser
 from tests.worker.tables import LENGTH, SCHEMA, made_up_stays
-from worker.cohort import read_cohort, write_cohort
+from worker import cohort
+from worker.cohort import CHUNK_GPU, bytes_of_a_stay, chunk_that_fits, read_cohort, write_cohort
 from worker.generate import Tally
 from worker.provenance import time_metadata
 
@@ -53,6 +58,60 @@ def test_no_chunk_is_kept(tmp_path: Path) -> None:
     assert max(alive) <= 2
     assert tally.n_stays == 120
     assert tally.label_counts["death"] == {"0": 90, "1": 30}
+
+
+def test_a_chunk_is_written_while_the_next_one_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first write waits until the second chunk is being drawn, which would never come to be in turn."""
+    arranged = arrange(made_up_stays(20), SCHEMA)
+    drawing, order = threading.Event(), []
+
+    def table(stays: Stays, *arguments: object, first_stay: int, **others: object) -> pa.Table:
+        assert drawing.wait(20)
+        order.append(first_stay)
+        return to_table(stays, SCHEMA, arranged.layout, first_stay=first_stay)
+
+    def chunks() -> Iterator[Stays]:
+        for number in range(3):
+            if number == 1:
+                drawing.set()
+            yield arranged.stays
+
+    monkeypatch.setattr(cohort, "to_table", table)
+    path = tmp_path / "cohort.parquet"
+    assert len(list(write_cohort(chunks(), path, schema=SCHEMA, layout=arranged.layout, metadata={}))) == 3
+    assert order == [0, 20, 40]
+    assert pq.ParquetFile(path).num_row_groups == 3
+
+
+def test_what_goes_wrong_in_writing_or_drawing_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arranged = arrange(made_up_stays(5), SCHEMA)
+
+    def cancelled() -> Iterator[Stays]:
+        yield arranged.stays
+        raise Cancelled("the generation was cancelled")
+
+    def full(*_: object, **__: object) -> pa.Table:
+        raise OSError(28, "No space left on device")
+
+    def write(chunks: Iterator[Stays]) -> None:
+        for _ in write_cohort(chunks, tmp_path / "c", schema=SCHEMA, layout=arranged.layout, metadata={}):
+            pass
+
+    with pytest.raises(Cancelled):
+        write(cancelled())
+    monkeypatch.setattr(cohort, "to_table", full)
+    with pytest.raises(OSError, match="No space"):
+        write(iter([arranged.stays]))
+
+
+def test_a_chunk_fits_half_of_a_gpus_memory() -> None:
+    denoiser = made_up_denoiser(length=25, hidden=64)
+    stay = bytes_of_a_stay(denoiser)
+    assert stay == 4 * 25 * (10 * denoiser.state_dim + 6 * 128)
+    assert chunk_that_fits(80 * 2**30, stay) == CHUNK_GPU
+    assert chunk_that_fits(1000 * stay, stay) == 512
+    assert chunk_that_fits(1024 * stay, stay) == 1024
+    assert chunk_that_fits(stay // 2, stay) == 1
 
 
 @pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
