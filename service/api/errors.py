@@ -29,6 +29,7 @@ from service.contracts.errors import (
     NotFound,
     NotReady,
     PrivacyHeld,
+    ProviderUnavailable,
     QueueUnavailable,
     ServiceError,
     TooManyAttempts,
@@ -45,6 +46,7 @@ ANSWER_HEADERS = {
     "unauthorized": {"WWW-Authenticate": "Bearer"},
     "key-in-flight": {"Retry-After": "1"},
     "too-many-jobs": {"Retry-After": "5"},
+    "provider-unavailable": {"Retry-After": "30"},
     "queue-unavailable": {"Retry-After": "5"},
 }
 
@@ -111,6 +113,7 @@ TABLE: dict[type[BaseException], Row] = {
     SchemaError: Row(422, "invalid-schema", "The schema contradicts itself or the table"),
     TooManyAttempts: Row(429, "too-many-attempts", "Too many wrong keys"),
     TooManyJobs: Row(429, "too-many-jobs", "Too many unfinished jobs"),
+    ProviderUnavailable: Row(503, "provider-unavailable", "The identity provider does not answer"),
     QueueUnavailable: Row(503, "queue-unavailable", "The job queue does not answer"),
     RedisError: Row(503, "queue-unavailable", "The job queue does not answer"),
     CDMTError: Row(500, "internal-error", "Something went wrong here"),

@@ -42,6 +42,7 @@ def create(
         notice(f"There are other keys of '{name}'; all of them see the same jobs.")
     with _sink(file) as sink:
         _hand_over(keys.create(name, scopes=_scopes(scope), days=days), sink)
+    notice(f"It is good for the service over {keys.root.parent}.")
 
 
 @app.command("list")

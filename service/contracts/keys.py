@@ -78,7 +78,9 @@ class ApiKeys:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute() / "keys"
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self.root.exists():
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _give_to_owner_of(self.root.parent, self.root)
 
     def create(self, name: str, *, scopes: Iterable[Scope], days: int = DEFAULT_DAYS) -> NewKey:
         """A new key, on the disk when this returns; with `days` = 0, it does not expire.
@@ -178,6 +180,7 @@ class ApiKeys:
 
     def _write(self, record: KeyRecord) -> None:
         write_file(self._path(record.id), record.model_dump_json(indent=1).encode(), mode=0o600)
+        _give_to_owner_of(self.root, self._path(record.id))
 
     def _path(self, key_id: str) -> Path:
         return self.root / f"{key_id}.json"
@@ -202,6 +205,13 @@ def key_id_of(text: str) -> str | None:
 def digest(key: str) -> str:
     """What is kept of a key: its SHA-256 in hex."""
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()
+
+
+def _give_to_owner_of(folder: Path, path: Path) -> None:
+    """What root has written, the service, which is not root, must be able to read."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _new_key(key_id: str) -> str:
