@@ -25,16 +25,22 @@ from model.spec.errors import (
 )
 from service.contracts.errors import (
     AlreadyPublished,
+    CrossSite,
+    Forbidden,
     IllegalTransition,
     InUse,
+    KeyEnded,
     KeyInFlight,
     KeyReused,
     LimitExceeded,
+    MissingScope,
     NotFound,
     NotReady,
     PrivacyHeld,
+    ProviderUnavailable,
     QueueUnavailable,
     ServiceError,
+    TooManyAttempts,
     TooManyJobs,
     Unauthorized,
 )
@@ -48,6 +54,7 @@ ANSWER_HEADERS = {
     "unauthorized": {"WWW-Authenticate": "Bearer"},
     "key-in-flight": {"Retry-After": "1"},
     "too-many-jobs": {"Retry-After": "5"},
+    "provider-unavailable": {"Retry-After": "30"},
     "queue-unavailable": {"Retry-After": "5"},
 }
 
@@ -92,12 +99,16 @@ class Row(NamedTuple):
 
 # The first type in an exception's MRO that is in here decides.
 TABLE: dict[type[BaseException], Row] = {
-    Unauthorized: Row(401, "unauthorized", "Not the admin's key"),
+    Unauthorized: Row(401, "unauthorized", "Not known here"),
+    CrossSite: Row(403, "cross-site", "Not made by a page of this service"),
+    Forbidden: Row(403, "forbidden", "Not allowed"),
+    MissingScope: Row(403, "missing-scope", "Not allowed with this key"),
     PrivacyHeld: Row(403, "privacy-held", "Held back by the privacy gate"),
     NotFound: Row(404, "not-found", "Not found"),
     AlreadyPublished: Row(409, "already-there", "Already there"),
     IllegalTransition: Row(409, "wrong-state", "The job's state does not allow this"),
     InUse: Row(409, "in-use", "In use"),
+    KeyEnded: Row(409, "key-ended", "The key has ended"),
     KeyInFlight: Row(409, "key-in-flight", "A request with this key is being handled"),
     NotReady: Row(409, "not-ready", "Not there yet"),
     TableTooLarge: Row(413, "too-large", "Content Too Large"),
@@ -109,7 +120,9 @@ TABLE: dict[type[BaseException], Row] = {
     GuidanceError: Row(422, "invalid-guidance", "The guidance names what the model does not have"),
     RatioError: Row(422, "invalid-ratios", "The label ratios cannot be satisfied"),
     SchemaError: Row(422, "invalid-schema", "The schema contradicts itself or the table"),
+    TooManyAttempts: Row(429, "too-many-attempts", "Too many wrong keys"),
     TooManyJobs: Row(429, "too-many-jobs", "Too many unfinished jobs"),
+    ProviderUnavailable: Row(503, "provider-unavailable", "The identity provider does not answer"),
     QueueUnavailable: Row(503, "queue-unavailable", "The job queue does not answer"),
     RedisError: Row(503, "queue-unavailable", "The job queue does not answer"),
     CDMTError: Row(500, "internal-error", "Something went wrong here"),
@@ -158,6 +171,13 @@ def internal_problem(request: Request) -> Response:
     return problem(request, INTERNAL_ROW, INTERNAL_DETAIL)
 
 
+def own_problem(request: Request, error: Exception) -> Response:
+    """The answer to an exception whose type is in the table."""
+    row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
+    detail = "the job queue does not answer; try again later" if isinstance(error, RedisError) else str(error)
+    return problem(request, row, detail, errors=_own_fields(error), headers=_own_headers(error, row))
+
+
 def field_errors(errors: Iterable[Mapping[str, Any]], body: object, prefix: str = "") -> list[FieldError]:
     """Pydantic's errors without the input that they quote; of a union, only the branch that came furthest."""
     found = [FieldError(pointer=prefix + _pointer(error, body), message=_message(error)) for error in errors]
@@ -197,9 +217,7 @@ def _allowed(request: Request) -> dict[str, str]:
 async def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, OSError) and not isinstance(error, RedisError):
         return _operating_system(request, error)
-    row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
-    detail = "the job queue does not answer; try again later" if isinstance(error, RedisError) else str(error)
-    return problem(request, row, detail, errors=_own_fields(error), headers=ANSWER_HEADERS.get(row.slug))
+    return own_problem(request, error)
 
 
 def _operating_system(request: Request, error: OSError) -> Response:
@@ -222,6 +240,16 @@ def _own_fields(error: Exception) -> list[FieldError] | None:
         case DataError(column=str() as column):
             return [FieldError(pointer=f"/file/{_escaped(column)}", message=str(error))]
     return None
+
+
+def _own_headers(error: Exception, row: Row) -> Mapping[str, str] | None:
+    match error:
+        case MissingScope():
+            scope = " ".join(error.wanted)
+            return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+        case TooManyAttempts():
+            return {"Retry-After": str(error.retry_after)}
+    return ANSWER_HEADERS.get(row.slug)
 
 
 def _place(location: Sequence[str | int]) -> str:

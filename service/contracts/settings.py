@@ -5,17 +5,19 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.spec.privacy import PrivacyThresholds
+from service.contracts.keys import Scope
 
 DAY = 24 * 3600
 DEFAULT = PrivacyThresholds()
+_ROLES = TypeAdapter(dict[Annotated[str, Field(min_length=1)], frozenset[Scope]])
 
 
 class Settings(BaseSettings):
@@ -36,10 +38,18 @@ class Settings(BaseSettings):
     # Gateway
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535)
-    auth: Literal["off"] = "off"
-    trust_network: bool = Field(
-        False, description="allow an address other than loopback although nobody is asked who they are"
+    auth: Literal["keys", "off"] | None = Field(
+        None, description="off: nobody is asked who they are, on loopback alone; absent: off there, keys elsewhere"
     )
+    trusted_proxies: str = Field(
+        "", description="addresses and networks, by commas, whose X-Forwarded-For and -Proto are believed; empty: none"
+    )
+    oidc_issuer: str | None = Field(None, description="whose tokens are accepted beside keys; absent: nobody's")
+    oidc_audience: str | None = Field(None, description="whom these tokens are for: this service, by its name there")
+    oidc_jwks: str | None = Field(None, description="the issuer's public keys: an https:// URL or a file")
+    oidc_roles_claim: str = Field("roles", description="that has the roles; a.b is b within a")
+    oidc_roles: str = Field("", description="which scopes a role gives: role=read+generate, by commas")
+    session_seconds: int = Field(8 * 3600, ge=60, le=30 * DAY, description="of the console, until one logs in again")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(1 << 20, ge=1024, description="of a JSON body")
     max_upload_bytes: int = Field(2 << 30, ge=1024)
@@ -55,7 +65,7 @@ class Settings(BaseSettings):
         "", description="that jobs may tell of their end: names, or name:port, separated by commas; empty: none"
     )
     webhook_secret_file: Path | None = Field(None, description="holds the secret that webhooks are signed with")
-    admin_key_file: Path | None = Field(None, description="holds the admin's key; absent: nobody is an admin")
+    admin_key_file: Path | None = Field(None, description="holds a key of an admin's, beside those of `cdmt keys`")
     privacy_not_evaluated: Literal["release", "bundled", "hold"] = Field(
         "bundled", description="which cohorts leave untested, because the model's training data are not here"
     )
@@ -128,11 +138,34 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _strangers_stay_out(self) -> Settings:
-        if not (self.trust_network or is_loopback(self.host)):
+        if self.auth == "off" and not is_loopback(self.host):
             raise ValueError(
-                f"CDMT_HOST={self.host} is reachable from outside this machine and CDMT_AUTH=off asks nobody who "
-                "they are: use 127.0.0.1, or set CDMT_TRUST_NETWORK=true if something else keeps strangers out"
+                f"CDMT_HOST={self.host} is reachable from outside this machine, and CDMT_AUTH=off, which asks nobody "
+                "who they are, is for 127.0.0.1 alone: leave CDMT_AUTH out or set it to keys"
             )
+        return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for part in text.split(",") if text.strip() else ():
+            try:
+                ipaddress.ip_network(part.strip())
+            except ValueError:
+                raise ValueError("not IP addresses or networks, separated by commas") from None
+        return text
+
+    @model_validator(mode="after")
+    def _tokens_can_be_checked(self) -> Settings:
+        given = [bool(value) for value in (self.oidc_issuer, self.oidc_audience, self.oidc_jwks, self.oidc_roles)]
+        if any(given) and not all(given):
+            raise ValueError("CDMT_OIDC_ISSUER, _AUDIENCE, _JWKS and _ROLES belong together: all of them or none")
+        if self.oidc_jwks is not None and not _is_authentic(self.oidc_jwks):
+            raise ValueError("CDMT_OIDC_JWKS: https:// is needed, except to this machine itself")
+        try:
+            _ = self.scopes_by_role
+        except ValidationError:
+            raise ValueError("CDMT_OIDC_ROLES: role=scope+scope, separated by commas, is needed") from None
         return self
 
     @model_validator(mode="after")
@@ -140,6 +173,17 @@ class Settings(BaseSettings):
         if self.allowed_webhook_hosts and self.webhook_secret_file is None:
             raise ValueError("CDMT_WEBHOOK_HOSTS needs CDMT_WEBHOOK_SECRET_FILE: webhooks are signed")
         return self
+
+    @property
+    def is_auth_off(self) -> bool:
+        """Whether nobody is asked who they are."""
+        return self.auth == "off" or (self.auth is None and is_loopback(self.host))
+
+    @property
+    def scopes_by_role(self) -> dict[str, frozenset[Scope]]:
+        """Which scopes the roles of the identity provider give."""
+        pairs = (entry.strip().rpartition("=") for entry in self.oidc_roles.split(",") if entry.strip())
+        return _ROLES.validate_python({role.strip(): scopes.split("+") for role, _, scopes in pairs})
 
     @property
     def allowed_webhook_hosts(self) -> frozenset[str]:
@@ -167,6 +211,17 @@ class Settings(BaseSettings):
             "generate": self.generate_timeout_seconds,
             "evaluate": self.evaluate_timeout_seconds,
         }[kind]
+
+
+def _is_authentic(source: str) -> bool:
+    """Whether what is read from a file or a URL comes from whom it should."""
+    if "://" not in source:
+        return True
+    try:
+        parts = urlsplit(source)
+        return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    except ValueError:
+        return False
 
 
 def is_url_of_redis(url: str) -> bool:

@@ -85,7 +85,7 @@ class Worker:
         return psutil.Process(self.lines("horse_ready")[-1]["pid"])
 
 
-def until(what: Callable[[], Any], *, seconds: float = 150) -> None:
+def until(what: Callable[[], Any], *, seconds: float = 120) -> None:
     """Return as soon as `what()` is true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not what():

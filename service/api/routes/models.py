@@ -74,6 +74,6 @@ def get_archive(model_id: str, services: ServicesDep) -> Response:
 
 
 @router.delete("/{model_id}", status_code=204)
-def delete(model_id: str, services: ServicesDep) -> None:
+def delete(model_id: str, services: ServicesDep, caller: CallerDep) -> None:
     """Remove a model; 409 while a job uses it. Cohorts made with it stay."""
-    delete_model(model_id, services)
+    delete_model(model_id, services, caller=caller)
