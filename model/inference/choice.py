@@ -22,7 +22,7 @@ from model.inference.reference import Reference
 
 MAX_RELATIVE_ERROR = 1e-3
 """Of the norm of F, and of the logits'."""
-CHECKED_TIMES = (0.0, 0.4, 1.0)
+CHECKED_TIMES = (0.0, 0.1, 0.4, 0.7, 1.0)
 STAYS_CPU, STAYS_GPU = 96, 8_192
 """In the inputs of a comparison: enough that an engine shows what it is worth."""
 

@@ -57,7 +57,7 @@ def chosen(denoiser: Denoiser, *tried: Candidate) -> Engine:
 
 RIGHT = Candidate("right", lambda network: Remembers(network, error=5e-4))
 LIAR = Candidate("liar", lambda network: Remembers(network, error=2e-3))
-SLOW = Candidate("slow", lambda network: Remembers(network, seconds=0.5))
+SLOW = Candidate("slow", lambda network: Remembers(network, seconds=0.2))
 
 
 def test_the_first_that_is_right_and_faster_is_taken(denoiser: Denoiser) -> None:
