@@ -77,6 +77,7 @@ def test_a_chunk_is_written_while_the_next_one_is_drawn(tmp_path: Path, monkeypa
             yield arranged.stays
 
     monkeypatch.setattr(cohort, "to_table", table)
+    monkeypatch.setattr(cohort, "GROUP_ROWS", 1)
     path = tmp_path / "cohort.parquet"
     assert len(list(write_cohort(chunks(), path, schema=SCHEMA, layout=arranged.layout, metadata={}))) == 3
     assert order == [0, 20, 40]

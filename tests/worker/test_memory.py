@@ -22,8 +22,8 @@ from worker.cohort import read_cohort
 from worker.generate import draw_cohort
 from worker.models import StoredModel, read_model
 
-SMALL, LARGE = 3_000, 12_000
-GROUP_STAYS = 1_000
+SMALL, LARGE = 3_000, 15_000
+GROUP_STAYS = 250  # few: a group that is being written is held or not, as the writer beside gets on
 PLAN_BYTES = 8 * len(SCHEMA.labels)
 MARGIN = 24  # bytes a stay: the values of a stay, if it were kept, would be 112, its rows in a table 340
 
