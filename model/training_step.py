@@ -81,7 +81,7 @@ class OptimiserStep(Generic[Module]):
             self.check()
 
     def check(self) -> None:
-        """Wait for all steps so far; NonFiniteLoss if the loss of one was not finite."""
+        """Wait for all steps so far; NonFiniteLoss if the loss of one, or its gradient, was not finite."""
         unchecked, self._unchecked = self._unchecked, []
         if not self._finite:
             raise NonFiniteLoss(unchecked[int(self._first_bad)])
@@ -91,9 +91,9 @@ class OptimiserStep(Generic[Module]):
         batch = Batch(*(tensor[self._chosen] for tensor in self.data))
         batch = batch._replace(labels=drop_labels(batch.labels, self.label_dropout, generator))
         loss = self.objective.loss(self.module, batch, generator=generator)
-        self._finite.logical_and_(loss.detach().isfinite())
-        self._first_bad.add_(self._finite)
         self.optimiser.zero_grad()
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self.module.parameters(), GRADIENT_NORM)
+        norm = torch.nn.utils.clip_grad_norm_(self.module.parameters(), GRADIENT_NORM)
+        self._finite.logical_and_(loss.detach().isfinite() & norm.isfinite())
+        self._first_bad.add_(self._finite)
         self.optimiser.step()

@@ -3,8 +3,9 @@
 # of machine may have: build_engine.sh PYTHON. The compiler is CXX, or one on PATH, or else zig, fetched from the package
 # index for the occasion. Without a compiler nothing is built, and torch's own operations draw and train.
 set -euo pipefail
+python=$(command -v "$1") # it may be a path from the folder that we are about to leave
+case $python in */*) python=$(cd "$(dirname "$python")" && pwd)/${python##*/} ;; esac
 cd "$(dirname "$0")/../model"
-python=$1
 zig=ziglang==0.17.1 # 100 MB
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -22,6 +23,7 @@ if [ ${#compiler[@]} -eq 0 ]; then
       -nostdlib++)
   else
     echo "It cannot be had: torch's own operations will draw and train, which is slower (docs/speed.md)."
+    rm -f {inference,diffusion}/native/*.so # of other sources, perhaps
     exit 0
   fi
 fi
@@ -34,10 +36,11 @@ compile() {
   for source in inference/native/fused.cpp diffusion/native/gates.cpp; do
     folder=$(dirname "$source")
     if "${compiler[@]}" "${flags[@]}" "$@" "$source" -o "$work/$name.so" 2>"$work/log"; then
-      cp "$work/$name.so" "$folder/$name.so.part" && mv "$folder/$name.so.part" "$folder/$name.so"
+      cp "$work/$name.so" "$folder/$name.$$.part" && mv "$folder/$name.$$.part" "$folder/$name.so"
     else
       echo "$source could not be compiled for '$name', which will not be used:"
       head -5 "$work/log"
+      rm -f "$folder/$name.so"
     fi
   done
 }

@@ -123,14 +123,15 @@ def fault_of(engine: Engine, reference: Engine, inputs: Inputs) -> str | None:
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:
-    """`||found - expected|| / ||expected||`; infinite where `found` has another shape or type, or is not finite."""
+    """`||found - expected|| / ||expected||`; infinite where shape or type differ, or one is not finite."""
     same_kind = found.shape == expected.shape and found.dtype == expected.dtype
     if not same_kind or not found.isfinite().all():
         return math.inf
     if not expected.numel():
         return 0.0
     error, scale = float((found - expected).square().sum().sqrt()), float(expected.square().sum().sqrt())
-    return error / scale if scale else error
+    relative = error / scale if scale else error
+    return math.inf if math.isnan(relative) else relative
 
 
 def _timed(engine: Engine, t: float, inputs: Inputs) -> tuple[tuple[Tensor, Tensor], float]:

@@ -49,13 +49,15 @@ class Fused:
         return (self._network.inputs.bias + self._network.time_inputs(time)[0]), torch.stack(film)
 
     def _evaluate(self, tensors: list[Tensor], n_branches: int, n_stays: int, length: int) -> None:
-        pointers = [tensor.data_ptr() for tensor in tensors]
         n_blocks = -(-n_stays // self._block)
         n_parts = min(self._n_threads, n_blocks)
         ends = [n_blocks * part // n_parts for part in range(n_parts + 1)]
 
         def part(first: int, last: int) -> int:
             sizes = (n_branches, n_stays, length, first, last)
+            pointers = [
+                tensor.data_ptr() for tensor in tensors
+            ]  # here: an interrupted call leaves parts at work on them
             return int(self._library.evaluate(ctypes.byref(self._packed), *pointers, *sizes))
 
         results = list(self._pool.map(part, ends, ends[1:])) if n_parts > 1 else [part(0, n_blocks)]

@@ -53,6 +53,13 @@ def test_a_loss_that_is_not_finite_is_told_with_its_step() -> None:
         step(8, torch.tensor([0, 1]), seed=0, factor=1.0)
 
 
+def test_a_finite_loss_whose_gradient_is_not_finite_is_told_with_its_step() -> None:
+    step, module = step_on([0.0])
+    module.value.register_hook(lambda gradient: gradient / 0)  # type: ignore[no-untyped-call]
+    with pytest.raises(NonFiniteLoss, match="at step 3;"):
+        step(3, torch.tensor([0, 0]), seed=0, factor=1.0)
+
+
 def test_where_losses_are_looked_at_now_and_then_the_first_bad_step_is_told() -> None:
     step, _ = step_on([1.0, float("nan")])
     step._on_gpu = True

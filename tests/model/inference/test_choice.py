@@ -130,3 +130,4 @@ def test_the_error_is_relative_to_the_norm() -> None:
     assert relative_error(torch.tensor([3.0, 4.5]), truth) == pytest.approx(0.1)
     assert relative_error(torch.tensor([0.0, 0.5]), torch.zeros(2)) == 0.5
     assert relative_error(truth.double(), truth) == float("inf")
+    assert relative_error(truth, truth * float("nan")) == float("inf")

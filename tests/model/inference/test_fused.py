@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import shutil
+import signal
 import subprocess
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +35,7 @@ from tests.model.inference.networks import made_up_denoiser
 
 BUNDLED = Path(__file__).parents[3] / "model" / "bundled" / "challenge2012-v1"
 EMULATED = Build("emulated", frozenset(), pack_tiles)
+GENERIC = next(build for build in BUILDS if build.name == "generic")
 SPLIT_BFLOAT16, FLOAT32 = 2e-4, 1e-5
 TOLERANCE = {"amx": SPLIT_BFLOAT16, "emulated": SPLIT_BFLOAT16}
 
@@ -198,3 +206,34 @@ def _drawn(model: Model, engine: Engine) -> Stays:
         cancelled=lambda: False,
     )
     return concatenate(list(chunks))
+
+
+class Interrupt(Exception):
+    """Raised by a signal, as a timeout is."""
+
+
+def test_a_call_that_is_interrupted_leaves_its_tensors_to_the_parts_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise Interrupt
+
+    def evaluate(*_: object) -> int:
+        return 0 if let_go.wait(20) else 1
+
+    let_go, denoiser = threading.Event(), made_up_denoiser(hidden=8)
+    engine = Fused(denoiser.network, GENERIC)
+    monkeypatch.setattr(engine, "_n_threads", 2)
+    monkeypatch.setattr(engine, "_pool", ThreadPoolExecutor(2))
+    monkeypatch.setattr(engine, "_library", SimpleNamespace(evaluate=evaluate))
+    scaled, labels = random_inputs(denoiser)
+    kept = weakref.ref(scaled)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with suppress(Interrupt):
+            engine(scaled, torch.tensor(0.5), labels)
+        del scaled
+        gc.collect()
+        assert kept() is not None
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        let_go.set()
