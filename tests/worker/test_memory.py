@@ -6,6 +6,7 @@ million stays is measured by `python -m tests.load.memory`.
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,7 @@ def held() -> int:
 
 def most_held_while_drawn(stored: StoredModel, n_stays: int, folder: Path) -> int:
     """The most bytes held while a cohort is drawn into `folder`, looked at in every step."""
+    gc.collect()
     most, before = 0, held()
 
     def look(_step: str, _value: int, _max: int) -> None:
