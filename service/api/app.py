@@ -21,13 +21,17 @@ from service.api.metrics import Meters
 from service.api.middleware import BodyLimit, HeadAsGet, HostCheck, RequestContext
 from service.api.openapi import PROBLEM_RESPONSE, with_problems
 from service.api.quota import Quota
+from service.api.refusals import RefusalAudit
 from service.api.retention import sweep_expired
 from service.api.routes import datasets, health, jobs, models, schemas
 from service.api.signing import read_webhook_secret
 from service.api.watch import JobWatch
 from service.api.webhooks import deliver_due
+from service.audit.log import AuditLog
+from service.audit.opening import open_audit
 from service.bundled import register_bundled
 from service.connection import connect
+from service.contracts.errors import AuditUnavailable
 from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
 from service.contracts.settings import Settings
@@ -52,7 +56,7 @@ def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
         version=_version(),
         description=DESCRIPTION,
         lifespan=_lifespan,
-        middleware=_middleware(settings, services.meters),
+        middleware=_middleware(services),
         responses=PROBLEM_RESPONSE,
     )
     app.state.services = services
@@ -82,16 +86,19 @@ def _open_services(settings: Settings, redis_url: str) -> Services:
         watch=JobWatch(jobs=jobs, redis=redis),
         outbox=Outbox(store),
         meters=Meters(queue, reconciler),
+        audit=open_audit(settings),
         webhook_secret=read_webhook_secret(settings.webhook_secret_file),
         admin_key=read_admin_key(settings.admin_key_file),
     )
 
 
-def _middleware(settings: Settings, meters: Meters) -> list[Middleware]:
+def _middleware(services: Services) -> list[Middleware]:
+    settings = services.settings
     limits = {"max_body_bytes": settings.max_body_bytes, "max_upload_bytes": settings.max_upload_bytes}
     host_check = [] if settings.trust_network else [Middleware(HostCheck, host=settings.host)]
     return [
-        Middleware(RequestContext, meters=meters),
+        Middleware(RequestContext, meters=services.meters),
+        Middleware(RefusalAudit, audit=services.audit),
         *host_check,
         Middleware(BodyLimit, uploads=frozenset({"/datasets", "/models", "/jobs/evaluate"}), **limits),
         Middleware(HeadAsGet),
@@ -103,6 +110,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     for model_id in register_bundled(services.store):
         log.info("bundled model registered", model_id=model_id)
+    await asyncio.to_thread(_settle, services.audit)
     beside = [asyncio.create_task(loop(services)) for loop in (_reconcile_for_ever, _deliver_for_ever)]
     yield
     services.watch.close()
@@ -111,6 +119,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await task
     services.queue.redis.close()
+
+
+def _settle(audit: AuditLog) -> None:
+    """Seal what a crash has torn. A log that is damaged is no reason not to start: what needs it is refused."""
+    try:
+        audit.check()
+    except AuditUnavailable as error:
+        log.error("audit_unavailable", detail=str(error))
 
 
 async def _reconcile_for_ever(services: Services) -> None:

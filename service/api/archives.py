@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from model.spec.errors import CheckpointError
+from service.api.auditing import event
 from service.api.deps import Caller, Services
 from service.api.downloads import ZIP, Download
-from service.contracts.errors import AlreadyPublished, NotFound
+from service.contracts.errors import NotFound
 from service.contracts.ids import is_id
 from service.contracts.records import DESCRIPTION, WEIGHTS, ModelRecord
 from service.contracts.storage import RECORD, file_sha256, manifest, write_record
@@ -61,11 +62,10 @@ def import_archive(
     record = _linked(_checked_record(folder), services)
     record = record.model_copy(update={"origin": "imported", "caller": caller.name})
     write_record(folder, record)
-    try:
+    if is_resumed and services.store.exists("models", record.id) and services.store.model(record.id) == record:
+        return record
+    with services.audit.recorded(event("model.import", f"model/{record.id}", caller=caller, sha256=record.sha256)):
         services.store.publish(folder, "models", record.id)
-    except AlreadyPublished:
-        if not (is_resumed and services.store.model(record.id) == record):
-            raise
     return record
 
 

@@ -16,6 +16,7 @@ from service.api.metrics import Meters
 from service.api.quota import Quota
 from service.api.signing import WebhookSecret
 from service.api.watch import JobWatch
+from service.audit.log import AuditLog
 from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
 from service.contracts.settings import Settings
@@ -43,6 +44,7 @@ class Services:
     quota: Quota
     outbox: Outbox
     meters: Meters
+    audit: AuditLog
     admin_key: AdminKey | None = None
     webhook_secret: WebhookSecret | None = None
     exclusive: threading.Lock = field(default_factory=threading.Lock)
@@ -51,11 +53,12 @@ class Services:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, and under which request id. `name` is None for the anonymous caller."""
+    """Who asks, from where, and under which request id. `name` is None for the anonymous caller."""
 
     name: str | None
     request_id: str
     is_admin: bool = False
+    address: str | None = None
 
 
 BEARER = HTTPBearer(auto_error=False, description="the key in CDMT_ADMIN_KEY_FILE; needed only for what admins may do")
@@ -72,7 +75,10 @@ def caller(request: Request) -> Caller:
     Unauthorized for a key that is not the admin's, where there is one.
     """
     admin = is_admin(request.headers.get("authorization", ""), services(request).admin_key)
-    return Caller(name="admin" if admin else None, request_id=request.state.request_id, is_admin=admin)
+    address = request.client.host if request.client else None
+    found = Caller("admin" if admin else None, request.state.request_id, is_admin=admin, address=address)
+    request.state.caller = found
+    return found
 
 
 def json_only(request: Request) -> None:

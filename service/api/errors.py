@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from model.spec.errors import CDMTError, CheckpointError, DataError, GuidanceError, RatioError, SchemaError
 from service.contracts.errors import (
     AlreadyPublished,
+    AuditUnavailable,
     IllegalTransition,
     InUse,
     KeyInFlight,
@@ -32,6 +34,8 @@ from service.contracts.errors import (
 )
 from service.contracts.jobs import problem_type
 
+log = structlog.get_logger(__name__)
+
 MEDIA_TYPE = "application/problem+json"
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 MAX_POINTER = 200
@@ -40,6 +44,7 @@ ANSWER_HEADERS = {
     "unauthorized": {"WWW-Authenticate": "Bearer"},
     "key-in-flight": {"Retry-After": "1"},
     "too-many-jobs": {"Retry-After": "5"},
+    "audit-unavailable": {"Retry-After": "5"},
     "queue-unavailable": {"Retry-After": "5"},
 }
 
@@ -101,6 +106,7 @@ TABLE: dict[type[BaseException], Row] = {
     RatioError: Row(422, "invalid-ratios", "The label ratios cannot be satisfied"),
     SchemaError: Row(422, "invalid-schema", "The schema contradicts itself or the table"),
     TooManyJobs: Row(429, "too-many-jobs", "Too many unfinished jobs"),
+    AuditUnavailable: Row(503, "audit-unavailable", "The audit log cannot be written"),
     QueueUnavailable: Row(503, "queue-unavailable", "The job queue does not answer"),
     RedisError: Row(503, "queue-unavailable", "The job queue does not answer"),
     CDMTError: Row(500, "internal-error", "Something went wrong here"),
@@ -130,6 +136,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The response that says so."""
+    request.state.problem = row.slug
     body = Problem(
         type=problem_type(row.slug),
         title=row.title,
@@ -189,8 +196,18 @@ async def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, OSError) and not isinstance(error, RedisError):
         return _operating_system(request, error)
     row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
-    detail = "the job queue does not answer; try again later" if isinstance(error, RedisError) else str(error)
-    return problem(request, row, detail, errors=_own_fields(error), headers=ANSWER_HEADERS.get(row.slug))
+    return problem(request, row, _detail(error), errors=_own_fields(error), headers=ANSWER_HEADERS.get(row.slug))
+
+
+def _detail(error: Exception) -> str:
+    """What a client is told; where things lie here is not for it."""
+    match error:
+        case RedisError():
+            return "the job queue does not answer; try again later"
+        case AuditUnavailable():
+            log.error("audit_unavailable", detail=str(error))
+            return "the audit log cannot be written, and without it nothing is handed out or changed; try again later"
+    return str(error)
 
 
 def _operating_system(request: Request, error: OSError) -> Response:

@@ -12,6 +12,7 @@ from model.data.arrange import ArrangedTable, arrange
 from model.data.inference import infer_schema
 from model.data.readers import read_table
 from model.spec.schema import Schema
+from service.api.auditing import event
 from service.api.deps import Caller, Services
 from service.api.errors import BadFields, FieldError, field_errors
 from service.api.uploads import Upload
@@ -53,7 +54,9 @@ def ingest(upload: Upload, folder: Path, *, dataset_id: str, services: Services,
         **arranged.summary.model_dump(),
     )
     write_record(folder, record)
-    services.store.publish(folder, "datasets", record.id)
+    upload_of = event("dataset.upload", f"dataset/{record.id}", caller=caller, bytes=upload.bytes)
+    with services.audit.recorded(upload_of):
+        services.store.publish(folder, "datasets", record.id)
     return record
 
 

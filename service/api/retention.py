@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from service.api.auditing import system_event
 from service.api.deps import Services
 from service.api.submissions import needed_things, remove_job
 from service.contracts.errors import NotFound
@@ -39,7 +40,8 @@ def _removed(job_ids: Sequence[str], services: Services) -> int:
 def _is_removed(job_id: str, services: Services) -> bool:
     """Remove a job. One that cannot be removed now must not keep the others: its turn comes again."""
     try:
-        remove_job(job_id, services)
+        with services.audit.recorded_if_possible(system_event("job.expire", f"job/{job_id}")):
+            remove_job(job_id, services)
     except NotFound:  # somebody else has deleted it
         return False
     except OSError as error:

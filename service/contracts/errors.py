@@ -15,6 +15,7 @@ CDMTError
     ├── TooManyJobs         a caller has as many unfinished jobs as this installation allows
     ├── LimitExceeded       a request asks for more than this installation allows
     ├── BadInstallation     the file with the installation's id holds something else
+    ├── AuditUnavailable    the audit log cannot be written, or is not as it was left
     └── QueueUnavailable    Redis does not answer
 """
 
@@ -86,6 +87,10 @@ class KeyReused(ServiceError):
 
 class TooManyJobs(ServiceError):
     """A caller has as many jobs that have not ended as this installation allows."""
+
+
+class AuditUnavailable(ServiceError):
+    """What must be put down in the audit log cannot be, so it is not done."""
 
 
 class QueueUnavailable(ServiceError):

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     )
     webhook_secret_file: Path | None = Field(None, description="holds the secret that webhooks are signed with")
     admin_key_file: Path | None = Field(None, description="holds the admin's key; absent: nobody is an admin")
+    audit_dir: Path | None = Field(None, description="of the audit log; absent: `audit` in the data folder")
+    audit_key_file: Path | None = Field(None, description="holds the key that signs the audit log's head")
+    audit_max_bytes: int = Field(64 << 20, ge=4096, description="of a file of the audit log, before the next is begun")
     privacy_not_evaluated: Literal["release", "bundled", "hold"] = Field(
         "bundled", description="which cohorts leave untested, because the model's training data are not here"
     )
@@ -142,6 +145,11 @@ class Settings(BaseSettings):
     def allowed_webhook_hosts(self) -> frozenset[str]:
         """The hosts, some with a port, that webhooks may go to."""
         return frozenset(host.strip().lower() for host in self.webhook_hosts.split(",") if host.strip())
+
+    @property
+    def audit_folder(self) -> Path:
+        """Where the audit log lies."""
+        return self.audit_dir or self.data_dir / "audit"
 
     @property
     def worker_threads(self) -> int:

@@ -62,6 +62,6 @@ def get_dataset(dataset_id: str, services: ServicesDep) -> DatasetRecord:
 
 
 @router.delete("/{dataset_id}", status_code=204)
-def delete(dataset_id: str, services: ServicesDep) -> None:
+def delete(dataset_id: str, services: ServicesDep, caller: CallerDep) -> None:
     """Remove a dataset and its table; 409 while a job uses it. Models trained on it stay."""
-    delete_dataset(dataset_id, services)
+    delete_dataset(dataset_id, services, caller=caller)

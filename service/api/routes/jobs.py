@@ -23,7 +23,7 @@ from service.api.middleware import is_head
 from service.api.openapi import file_form, with_json
 from service.api.paging import Cursor, Limit, Page, after, link_next, take
 from service.api.results import cohort_download, job_report, wanted_report
-from service.api.submissions import delete_job, submit
+from service.api.submissions import cancel_job, delete_job, submit
 from service.api.tables import submit_table
 from service.api.views import JobView, job_view
 from service.api.waiting import preferred_wait, wait_for_end
@@ -124,10 +124,10 @@ def get_job(job_id: str, response: Response, services: ServicesDep) -> JobView:
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses={200: {"description": "It is cancelled."}})
-def cancel(job_id: str, response: Response, services: ServicesDep) -> JobView:
+def cancel(job_id: str, response: Response, services: ServicesDep, caller: CallerDep) -> JobView:
     """Ask a job to stop: one that waits is cancelled at once, one that runs stops within seconds."""
     was_cancelled = services.jobs.read(job_id).status == "cancelled"
-    job = services.queue.cancel(job_id)
+    job = cancel_job(job_id, services, caller=caller)
     response.status_code = 200 if was_cancelled else 202
     return _now(job, services)
 
@@ -147,9 +147,9 @@ async def events(
 
 
 @router.delete("/{job_id}", status_code=204)
-def delete(job_id: str, services: ServicesDep) -> None:
+def delete(job_id: str, services: ServicesDep, caller: CallerDep) -> None:
     """Remove a job that has ended, and its cohort and report. A model that it trained stays."""
-    delete_job(job_id, services)
+    delete_job(job_id, services, caller=caller)
 
 
 @router.get("/{job_id}/cohort", response_class=Response)
@@ -166,15 +166,15 @@ def get_cohort(
 
 
 @router.get("/{job_id}/report", response_class=Response)
-def get_report(job_id: str, request: Request, services: ServicesDep) -> Response:
+def get_report(job_id: str, request: Request, services: ServicesDep, caller: CallerDep) -> Response:
     """The report: JSON, or HTML for `Accept: text/html`."""
-    return job_report(services.jobs.read(job_id), services, wanted=wanted_report(request))
+    return job_report(request, services.jobs.read(job_id), services, caller=caller, wanted=wanted_report(request))
 
 
 @router.get("/{job_id}/report.html", response_class=Response)
-def get_report_html(job_id: str, services: ServicesDep) -> Response:
+def get_report_html(job_id: str, request: Request, services: ServicesDep, caller: CallerDep) -> Response:
     """The report as one page that needs nothing else."""
-    return job_report(services.jobs.read(job_id), services, wanted="html")
+    return job_report(request, services.jobs.read(job_id), services, caller=caller, wanted="html")
 
 
 async def _submitted(body: Wanted, request: Request, services: Services, *, caller: Caller, once: Once) -> Response:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from service.api.archives import archive_download, import_archive
+from service.api.auditing import event, record_download
 from service.api.deps import CallerDep, ServicesDep, multipart_only
 from service.api.idempotency import OnceDep, created, form_fingerprint
 from service.api.openapi import file_form
@@ -56,24 +57,26 @@ def get_model(model_id: str, services: ServicesDep) -> ModelRecord:
 
 
 @router.get("/{model_id}/report", response_class=Response)
-def get_report(model_id: str, request: Request, services: ServicesDep) -> Response:
+def get_report(model_id: str, request: Request, services: ServicesDep, caller: CallerDep) -> Response:
     """The report on the model: JSON, or HTML for `Accept: text/html`."""
-    return model_report(model_id, services, wanted=wanted_report(request))
+    return model_report(request, model_id, services, caller=caller, wanted=wanted_report(request))
 
 
 @router.get("/{model_id}/report.html", response_class=Response)
-def get_report_html(model_id: str, services: ServicesDep) -> Response:
+def get_report_html(model_id: str, request: Request, services: ServicesDep, caller: CallerDep) -> Response:
     """The report on the model as one page that needs nothing else."""
-    return model_report(model_id, services, wanted="html")
+    return model_report(request, model_id, services, caller=caller, wanted="html")
 
 
 @router.get("/{model_id}/archive", response_class=Response)
-def get_archive(model_id: str, services: ServicesDep) -> Response:
+def get_archive(model_id: str, request: Request, services: ServicesDep, caller: CallerDep) -> Response:
     """The model as a zip of safetensors and JSON, to be imported elsewhere."""
+    services.store.model_dir(model_id)
+    record_download(request, event("model.export", f"model/{model_id}", caller=caller), services)
     return archive_download(model_id, services)
 
 
 @router.delete("/{model_id}", status_code=204)
-def delete(model_id: str, services: ServicesDep) -> None:
+def delete(model_id: str, services: ServicesDep, caller: CallerDep) -> None:
     """Remove a model; 409 while a job uses it. Cohorts made with it stay."""
-    delete_model(model_id, services)
+    delete_model(model_id, services, caller=caller)
