@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from model.data.codec import Codec
-from model.data.codec_state import SHARED_BY, CodecState
+from model.data.codec_state import CodecState
 from model.data.layout import TableLayout
+from model.data.small_cells import told_table
 from model.diffusion.denoiser import Denoiser
 from model.files import write_bytes, write_tensors
 from model.spec.base import Spec
@@ -31,7 +32,7 @@ WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 class LabelJoint(Spec):
     """Training counts of every combination of labels, flattened in C order, and of every category of each label.
 
-    Counts of 1 to 10 are stored as 5, in both.
+    Counts of 1 to 10 are stored as 5 or so, and others make up for it: see `told_table`.
     """
 
     shape: tuple[int, ...]
@@ -41,9 +42,11 @@ class LabelJoint(Spec):
     @classmethod
     def of(cls, table: npt.NDArray[np.int64]) -> LabelJoint:
         """From a table of exact counts, (C_1, ..., C_K)."""
-        axes = range(table.ndim)
-        sums = (table.sum(axis=tuple(other for other in axes if other != axis)) for axis in axes)
-        return cls(shape=table.shape, counts=_banded(table), marginals=tuple(_banded(each) for each in sums))
+        if table.ndim == 0:  # no labels
+            return cls(shape=(), counts=(int(table),))
+        told = told_table(table)
+        marginals = tuple(tuple(each.tolist()) for each in told.marginals)
+        return cls(shape=table.shape, counts=tuple(told.counts.ravel().tolist()), marginals=marginals)
 
     def table(self) -> npt.NDArray[np.float64]:
         """(C_1, ..., C_K) counts to plan a cohort with: the stored ones, raked to the stored marginals.
@@ -57,11 +60,6 @@ class LabelJoint(Spec):
         marginals = [np.array(each, dtype=np.float64) for each in self.marginals]
         shares = rake(counts, [each / each.sum() for each in marginals])
         return shares * float(marginals[0].sum())
-
-
-def _banded(counts: npt.NDArray[np.int64]) -> tuple[int, ...]:
-    small = (counts > 0) & (counts < SHARED_BY)
-    return tuple(int(count) for count in np.where(small, SHARED_BY // 2, counts).ravel())
 
 
 class ModelDescription(Spec):

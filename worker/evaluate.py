@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from model.data.codec import Codec
-from model.data.codec_state import SHARED_BY
+from model.data.small_cells import SHARED_BY
 from model.data.split import Split, split
 from model.data.stays import Stays
 from model.spec.errors import DataError, TrainingError
@@ -122,7 +122,7 @@ def _check_apart(train: Stays, holdout: Stays) -> None:
     known = set(_contents(train))
     shared = sum(content in known for content in _contents(holdout))
     if shared >= max(SHARED_BY, MAX_SHARED * len(holdout)):
-        told = f"{shared} of its {len(holdout)} stays are also in the table of real stays"
+        told = f"{SHARED_BY} of its stays, or {MAX_SHARED:.0%} of them, or more are also in the table of real stays"
         raise DataError(f"{told}; it must hold others")
 
 

@@ -51,7 +51,7 @@ def ingest(upload: Upload, folder: Path, *, dataset_id: str, services: Services,
         files=manifest(folder),
         sha256=upload.sha256,
         bytes=upload.bytes,
-        **arranged.summary.model_dump(),
+        **arranged.summary.told().model_dump(),
     )
     write_record(folder, record)
     upload_of = event("dataset.upload", f"dataset/{record.id}", caller=caller, bytes=upload.bytes)
