@@ -7,6 +7,7 @@ from starlette.requests import Request
 from service.api.deps import Caller, Services
 from service.api.middleware import is_head
 from service.audit.entries import Action, Event
+from service.contracts.keys import KeyRecord
 
 SYSTEM = "system"
 """The caller of what nobody asked for, such as the removal of an expired job."""
@@ -18,6 +19,7 @@ def event(action: Action, thing: str | None, *, caller: Caller, **details: str |
         action=action,
         object=thing,
         caller=caller.name,
+        key_id=caller.key_id,
         address=caller.address,
         request_id=caller.request_id,
         details=details,
@@ -33,3 +35,8 @@ def record_download(request: Request, handed_out: Event, services: Services) -> 
     """Put down that something is handed out, before it is. AuditUnavailable: then it must not be."""
     if not is_head(request.scope):
         services.audit.append(handed_out)
+
+
+def key_event(action: Action, record: KeyRecord, caller: Caller) -> Event:
+    """That a caller makes or changes a key."""
+    return event(action, f"key/{record.id}", caller=caller, name=record.name, scopes=" ".join(record.scopes))

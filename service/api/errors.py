@@ -19,16 +19,21 @@ from model.spec.errors import CDMTError, CheckpointError, DataError, GuidanceErr
 from service.contracts.errors import (
     AlreadyPublished,
     AuditUnavailable,
+    CrossSite,
+    Forbidden,
     IllegalTransition,
     InUse,
+    KeyEnded,
     KeyInFlight,
     KeyReused,
     LimitExceeded,
+    MissingScope,
     NotFound,
     NotReady,
     PrivacyHeld,
     QueueUnavailable,
     ServiceError,
+    TooManyAttempts,
     TooManyJobs,
     Unauthorized,
 )
@@ -89,12 +94,16 @@ class Row(NamedTuple):
 
 # The first type in an exception's MRO that is in here decides.
 TABLE: dict[type[BaseException], Row] = {
-    Unauthorized: Row(401, "unauthorized", "Not the admin's key"),
+    Unauthorized: Row(401, "unauthorized", "Not known here"),
+    CrossSite: Row(403, "cross-site", "Not made by a page of this service"),
+    Forbidden: Row(403, "forbidden", "Not allowed"),
+    MissingScope: Row(403, "missing-scope", "Not allowed with this key"),
     PrivacyHeld: Row(403, "privacy-held", "Held back by the privacy gate"),
     NotFound: Row(404, "not-found", "Not found"),
     AlreadyPublished: Row(409, "already-there", "Already there"),
     IllegalTransition: Row(409, "wrong-state", "The job's state does not allow this"),
     InUse: Row(409, "in-use", "In use"),
+    KeyEnded: Row(409, "key-ended", "The key has ended"),
     KeyInFlight: Row(409, "key-in-flight", "A request with this key is being handled"),
     NotReady: Row(409, "not-ready", "Not there yet"),
     BadFields: Row(422, "invalid-request", "The request is not valid"),
@@ -105,6 +114,7 @@ TABLE: dict[type[BaseException], Row] = {
     GuidanceError: Row(422, "invalid-guidance", "The guidance names what the model does not have"),
     RatioError: Row(422, "invalid-ratios", "The label ratios cannot be satisfied"),
     SchemaError: Row(422, "invalid-schema", "The schema contradicts itself or the table"),
+    TooManyAttempts: Row(429, "too-many-attempts", "Too many wrong keys"),
     TooManyJobs: Row(429, "too-many-jobs", "Too many unfinished jobs"),
     AuditUnavailable: Row(503, "audit-unavailable", "The audit log cannot be written"),
     QueueUnavailable: Row(503, "queue-unavailable", "The job queue does not answer"),
@@ -156,6 +166,12 @@ def internal_problem(request: Request) -> Response:
     return problem(request, INTERNAL_ROW, INTERNAL_DETAIL)
 
 
+def own_problem(request: Request, error: Exception) -> Response:
+    """The answer to an exception whose type is in the table."""
+    row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
+    return problem(request, row, _detail(error), errors=_own_fields(error), headers=_own_headers(error, row))
+
+
 def field_errors(errors: Iterable[Mapping[str, Any]], body: object, prefix: str = "") -> list[FieldError]:
     """Pydantic's errors without the input that they quote; of a union, only the branch that came furthest."""
     found = [FieldError(pointer=prefix + _pointer(error, body), message=_message(error)) for error in errors]
@@ -195,8 +211,7 @@ def _allowed(request: Request) -> dict[str, str]:
 async def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, OSError) and not isinstance(error, RedisError):
         return _operating_system(request, error)
-    row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
-    return problem(request, row, _detail(error), errors=_own_fields(error), headers=ANSWER_HEADERS.get(row.slug))
+    return own_problem(request, error)
 
 
 def _detail(error: Exception) -> str:
@@ -230,6 +245,16 @@ def _own_fields(error: Exception) -> list[FieldError] | None:
         case DataError(column=str() as column):
             return [FieldError(pointer=f"/file/{_escaped(column)}", message=str(error))]
     return None
+
+
+def _own_headers(error: Exception, row: Row) -> Mapping[str, str] | None:
+    match error:
+        case MissingScope():
+            scope = " ".join(error.wanted)
+            return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+        case TooManyAttempts():
+            return {"Retry-After": str(error.retry_after)}
+    return ANSWER_HEADERS.get(row.slug)
 
 
 def _place(location: Sequence[str | int]) -> str:

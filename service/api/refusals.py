@@ -1,4 +1,8 @@
-"""Every request that is answered 401 or 403 is in the audit log, wherever in the gateway that was decided."""
+"""Every request that was refused is in the audit log, wherever in the gateway that was decided.
+
+That is, what is answered 401 or 403, and 404 where the thing is another caller's. Not 429: who has to wait would fill
+the log.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from service.audit.log import AuditLog
 from service.contracts.ids import is_id
 
 REFUSED = frozenset({401, 403})
+NOT_FOUND = 404
 
 
 class RefusalAudit:
@@ -26,30 +31,35 @@ class RefusalAudit:
             return await self.app(scope, receive, send)
 
         async def put_down(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] in REFUSED:
+            if message["type"] == "http.response.start" and _is_refusal(scope, message["status"]):
                 await run_in_threadpool(self.audit.append_if_possible, refusal(scope, message["status"]))
             await send(message)
 
         return await self.app(scope, receive, put_down)
 
 
+def _is_refusal(scope: Scope, status: int) -> bool:
+    return status in REFUSED or (status == NOT_FOUND and "refused" in scope.get("state", {}))
+
+
 def refusal(scope: Scope, status: int) -> Event:
-    """That a request was answered 401 or 403. It names the route, and ids that can be ours: paths may say anything."""
+    """That a request was refused. It names the route, and ids that can be ours: paths may say anything."""
     state = scope.get("state", {})
-    caller = state.get("caller")
+    caller: Caller | None = state.get("caller")
     client = scope.get("client")
     return Event(
         action="access.refused",
         outcome="refused",
         object=_thing(scope),
-        caller=caller.name if isinstance(caller, Caller) else None,
+        caller=caller.name if caller else None,
+        key_id=caller.key_id if caller else state.get("key_id"),
         address=client[0] if client else None,
         request_id=state.get("request_id"),
         details={
             "method": scope["method"],
             "route": getattr(scope.get("route"), "path", "unmatched"),
             "status": status,
-            "reason": state.get("problem", ""),
+            "reason": state.get("refused") or state.get("problem", ""),
         },
     )
 

@@ -9,6 +9,7 @@ import structlog
 from model.spec.errors import DataError
 from model.spec.guidance import check_guidance
 from model.spec.ratios import check_ratios
+from service.api.access import check_owner
 from service.api.auditing import event
 from service.api.deps import Caller, Services
 from service.api.webhooks import check_webhook
@@ -57,20 +58,20 @@ def cancel_job(job_id: str, services: Services, *, caller: Caller) -> JobRecord:
 
 
 def delete_dataset(dataset_id: str, services: Services, *, caller: Caller) -> None:
-    """Remove a dataset; InUse if a job that has not ended needs it."""
+    """Remove a dataset; Forbidden if it is another caller's, InUse if a job that has not ended needs it."""
     with services.exclusive:
-        services.store.dataset(dataset_id)
-        _check_unused(dataset_id, services)
+        check_owner(caller, services.store.dataset(dataset_id).caller, "dataset")
+        _check_unused(dataset_id, services, caller=caller)
         deletion = event("dataset.delete", f"dataset/{dataset_id}", caller=caller)
         with services.audit.recorded_if_possible(deletion):
             services.store.remove("datasets", dataset_id)
 
 
 def delete_model(model_id: str, services: Services, *, caller: Caller) -> None:
-    """Remove a model; InUse if a job that has not ended needs it."""
+    """Remove a model; Forbidden if it is another caller's, InUse if a job that has not ended needs it."""
     with services.exclusive:
-        services.store.model(model_id)
-        _check_unused(model_id, services)
+        check_owner(caller, services.store.model(model_id).caller, "model")
+        _check_unused(model_id, services, caller=caller)
         deletion = event("model.delete", f"model/{model_id}", caller=caller)
         with services.audit.recorded_if_possible(deletion):
             services.store.remove("models", model_id)
@@ -80,7 +81,7 @@ def delete_job(job_id: str, services: Services, *, caller: Caller) -> None:
     """Remove a job that has ended, with its cohort and report; a model that it made stays."""
     with services.exclusive:
         check_ended(services.jobs.read(job_id))
-        _check_unused(job_id, services)
+        _check_unused(job_id, services, caller=caller)
         with services.audit.recorded_if_possible(event("job.delete", f"job/{job_id}", caller=caller)):
             remove_job(job_id, services)
     services.queue.forget(job_id)
@@ -165,10 +166,11 @@ def _check_cohort(job_id: str, services: Services) -> None:
         raise NotReady(f"job '{job.id}' is {job.status}: it has no cohort to compare")
 
 
-def _check_unused(thing_id: str, services: Services) -> None:
+def _check_unused(thing_id: str, services: Services, *, caller: Caller) -> None:
     for record in services.jobs.active():
         if thing_id in _needs(record.request, services):
-            raise InUse(f"'{thing_id}' is needed by job '{record.id}', which is {record.status}")
+            which = f"job '{record.id}'" if caller.owns(record.caller) else "another caller's job"
+            raise InUse(f"'{thing_id}' is needed by {which}, which is {record.status}")
 
 
 def _needs(request: Request, services: Services) -> tuple[str | None, ...]:

@@ -32,6 +32,7 @@ class JobView(BaseModel):
     id: str
     kind: JobKind
     status: JobState
+    caller: str | None
     created_at: AwareDatetime
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None
@@ -60,6 +61,7 @@ def job_view(
         id=record.id,
         kind=record.kind,
         status=record.status,
+        caller=record.caller,
         created_at=record.created_at,
         started_at=record.started_at,
         finished_at=record.finished_at,

@@ -27,6 +27,9 @@ Action = Literal[
     "job.expire",
     "job.generate",
     "job.train",
+    "key.create",
+    "key.revoke",
+    "key.rotate",
     "log.open",
     "log.recover",
     "log.seal",
@@ -34,6 +37,8 @@ Action = Literal[
     "model.export",
     "model.import",
     "report.download",
+    "session.close",
+    "session.open",
 ]
 Outcome = Literal["granted", "failed", "refused"]
 
@@ -52,6 +57,7 @@ class Event(Spec):
     outcome: Outcome = Field("granted", description="granted: it was let happen; failed: that could not be done")
     object: str | None = Field(None, description="kind and id: dataset/0198...")
     caller: str | None = Field(None, description="the name of who asked; null: nobody in particular")
+    key_id: str | None = Field(None, description="of the key that was shown")
     address: str | None = Field(None, description="from which the request came; null: from this machine")
     request_id: str | None = None
     details: dict[str, str | int] = Field({}, description="what else there is to say about the action")
@@ -63,6 +69,11 @@ class Entry(Event):
     number: int = Field(ge=1)
     at: AwareDatetime = Field(description="UTC")
     previous: str = Field(pattern="^[0-9a-f]{64}$")
+
+    @property
+    def id(self) -> str:
+        """The number as text of one length, by which a list is sorted."""
+        return f"{self.number:012d}"
 
 
 def genesis(installation: str) -> str:

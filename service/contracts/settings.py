@@ -36,10 +36,13 @@ class Settings(BaseSettings):
     # Gateway
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535)
-    auth: Literal["off"] = "off"
-    trust_network: bool = Field(
-        False, description="allow an address other than loopback although nobody is asked who they are"
+    auth: Literal["keys", "off"] | None = Field(
+        None, description="off: nobody is asked who they are, on loopback alone; absent: off there, keys elsewhere"
     )
+    trusted_proxies: str = Field(
+        "", description="addresses and networks, by commas, whose X-Forwarded-For and -Proto are believed; empty: none"
+    )
+    session_seconds: int = Field(8 * 3600, ge=60, le=30 * DAY, description="of the console, until one logs in again")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(1 << 20, ge=1024, description="of a JSON body")
     max_upload_bytes: int = Field(2 << 30, ge=1024)
@@ -55,7 +58,7 @@ class Settings(BaseSettings):
         "", description="that jobs may tell of their end: names, or name:port, separated by commas; empty: none"
     )
     webhook_secret_file: Path | None = Field(None, description="holds the secret that webhooks are signed with")
-    admin_key_file: Path | None = Field(None, description="holds the admin's key; absent: nobody is an admin")
+    admin_key_file: Path | None = Field(None, description="holds a key of an admin's, beside those of `cdmt keys`")
     audit_dir: Path | None = Field(None, description="of the audit log; absent: `audit` in the data folder")
     audit_key_file: Path | None = Field(None, description="holds the key that signs the audit log's head")
     audit_max_bytes: int = Field(64 << 20, ge=4096, description="of a file of the audit log, before the next is begun")
@@ -128,10 +131,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _strangers_stay_out(self) -> Settings:
-        if not (self.trust_network or is_loopback(self.host)):
+        if self.auth == "off" and not is_loopback(self.host):
             raise ValueError(
-                f"CDMT_HOST={self.host} is reachable from outside this machine and CDMT_AUTH=off asks nobody who "
-                "they are: use 127.0.0.1, or set CDMT_TRUST_NETWORK=true if something else keeps strangers out"
+                f"CDMT_HOST={self.host} is reachable from outside this machine, and CDMT_AUTH=off, which asks nobody "
+                "who they are, is for 127.0.0.1 alone: leave CDMT_AUTH out or set it to keys"
             )
         return self
 
@@ -140,6 +143,11 @@ class Settings(BaseSettings):
         if self.allowed_webhook_hosts and self.webhook_secret_file is None:
             raise ValueError("CDMT_WEBHOOK_HOSTS needs CDMT_WEBHOOK_SECRET_FILE: webhooks are signed")
         return self
+
+    @property
+    def is_auth_off(self) -> bool:
+        """Whether nobody is asked who they are."""
+        return self.auth == "off" or (self.auth is None and is_loopback(self.host))
 
     @property
     def allowed_webhook_hosts(self) -> frozenset[str]:

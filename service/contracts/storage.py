@@ -226,11 +226,14 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Replace a file by way of another beside it, flushed to the disk first: a reader sees the old or the new."""
+def write_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Replace a file by way of another beside it, flushed to the disk first: a reader sees the old or the new.
+
+    `mode` are its permissions, less those that the process's umask takes away.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        with beside.open("xb") as file:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -30,8 +30,8 @@ def gateway(tmp_path: Path, **env: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize(
     ("env", "reason"),
     [
-        ({"CDMT_HOST": "0.0.0.0", "CDMT_REDIS_URL": "redis://x"}, "CDMT_TRUST_NETWORK"),
-        ({"CDMT_AUTH": "keys", "CDMT_REDIS_URL": "redis://x"}, "CDMT_AUTH"),
+        ({"CDMT_HOST": "0.0.0.0", "CDMT_AUTH": "off", "CDMT_REDIS_URL": "redis://x"}, "CDMT_AUTH=off"),
+        ({"CDMT_AUTH": "nobody", "CDMT_REDIS_URL": "redis://x"}, "CDMT_AUTH"),
         ({}, "CDMT_REDIS_URL"),
         ({"CDMT_ADMIN_KEY_FILE": "/no/such/key", "CDMT_REDIS_URL": "redis://x"}, "CDMT_ADMIN_KEY_FILE"),
         ({"CDMT_ADMIN_KEY_FILE": "/dev/null", "CDMT_REDIS_URL": "redis://x"}, "at least 32"),

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -21,6 +22,7 @@ from redis import Redis
 
 from service.api.app import create_app
 from service.contracts.idempotency import KeyStore
+from service.contracts.keys import ApiKeys, Scope
 from service.contracts.logs import configure_logs
 from service.contracts.settings import Settings
 from service.contracts.storage import KINDS, ArtifactStore
@@ -34,6 +36,19 @@ class Gateway(NamedTuple):
     app: FastAPI
 
 
+class Keyed(NamedTuple):
+    """A running gateway that asks everybody who they are, and what it works on."""
+
+    settings: Settings
+    client: httpx.Client
+    keys: ApiKeys
+    store: ArtifactStore
+
+    def key(self, name: str, *scopes: Scope) -> dict[str, str]:
+        """The headers of somebody with a new key."""
+        return {"Authorization": f"Bearer {self.keys.create(name, scopes=scopes).key}"}
+
+
 @contextmanager
 def serving(app: FastAPI) -> Iterator[httpx.Client]:
     """A client of `app`, which is served over HTTP meanwhile."""
@@ -44,10 +59,12 @@ def serving(app: FastAPI) -> Iterator[httpx.Client]:
         assert thread.is_alive(), "the server did not start"
         time.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-        yield client
-    server.should_exit = True
-    thread.join()
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +95,14 @@ def client(gateway: Gateway, settings: Settings, redis: Redis) -> httpx.Client:
     """A client of the gateway, which knows nothing yet."""
     gateway.client.cookies.clear()
     return gateway.client
+
+
+@pytest.fixture
+def keyed(tmp_path: Path, valkey_url: str, redis: Redis) -> Iterator[Keyed]:
+    """A gateway of its own for the test. There is no key yet."""
+    settings = Settings(data_dir=tmp_path / "var", auth="keys", reconcile_every_seconds=1e6)
+    with serving(create_app(settings, redis_url=valkey_url)) as client:
+        yield Keyed(settings, client, ApiKeys(settings.data_dir), ArtifactStore(settings.data_dir))
 
 
 @pytest.fixture

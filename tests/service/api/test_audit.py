@@ -21,7 +21,7 @@ from service.contracts.job_store import JobStore
 from service.contracts.jobs import now
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
-from tests.service.api.conftest import Gateway
+from tests.service.api.conftest import Gateway, Keyed
 from tests.service.making import SCHEMA, SECRET, add_job, add_model, finish_generate, parquet, table
 
 Log = Callable[[], list[Entry]]
@@ -167,6 +167,89 @@ def test_an_expired_job(gateway: Gateway, client: httpx.Client, store: ArtifactS
         patch.setattr("service.api.retention.now", lambda: later)
         assert sweep_expired(services) == 1
     assert [(entry.action, entry.caller, entry.address) for entry in log()] == [("job.expire", "system", None)]
+
+
+class TestKeys:
+    """Who is known by a key is named with it, and so are the keys that come and go."""
+
+    @pytest.fixture
+    def chief(self, keyed: Keyed) -> dict[str, str]:
+        return keyed.key("chief", "admin")
+
+    def test_keys_and_sessions(self, keyed: Keyed, chief: dict[str, str]) -> None:
+        body = {"name": "ann", "scopes": ["read"]}
+        key = keyed.client.post("/keys", json=body, headers=chief).json()
+        keyed.client.post(f"/keys/{key['id']}/rotate", json={}, headers=chief)
+        keyed.client.delete(f"/keys/{key['id']}", headers=chief)
+        session = keyed.client.post("/session", headers=chief).json()
+        keyed.client.delete("/session", headers={"X-CSRF-Token": session["csrf_token"]})
+        mine = [entry for entry in log_of(keyed.settings) if entry.caller == "chief"]
+        assert [entry.action for entry in mine] == [
+            "key.create",
+            "key.rotate",
+            "key.revoke",
+            "session.open",
+            "session.close",
+        ]
+        assert {entry.key_id for entry in mine} == {session["key_id"]}
+        assert [entry.object for entry in mine[:3]] == [f"key/{key['id']}"] * 3
+        assert mine[0].details == {"name": "ann", "scopes": "read"}
+        assert key["key"].split("_", 2)[2] not in str(mine)
+
+    def test_who_was_refused(self, keyed: Keyed) -> None:
+        ann, bob = keyed.key("ann", "read", "generate"), keyed.key("bob", "read")
+        add_model(keyed.store)
+        job = keyed.client.post("/jobs/generate", json={"model_id": "model-1", "n_stays": 2}, headers=ann).json()["id"]
+        key_id = ann["Authorization"].split("_")[1]
+        answers = [
+            keyed.client.get("/jobs"),
+            keyed.client.get(
+                "/jobs",
+                headers={"Authorization": ann["Authorization"].swapcase().replace("bEARER CDMT", "Bearer cdmt")},
+            ),
+            keyed.client.post("/jobs/generate", json={"model_id": "model-1", "n_stays": 2}, headers=bob),
+            keyed.client.get(f"/jobs/{job}/cohort", headers=bob),
+            keyed.client.get("/jobs/absent-job", headers=bob),
+        ]
+        assert [answer.status_code for answer in answers] == [401, 401, 403, 404, 404]
+        found = [entry for entry in log_of(keyed.settings) if entry.action == "access.refused"]
+        assert [(entry.caller, entry.details["status"]) for entry in found] == [
+            (None, 401),
+            (None, 401),
+            ("bob", 403),
+            ("bob", 404),
+        ]
+        assert found[1].key_id == key_id
+        assert (found[3].object, found[3].details["reason"]) == (f"job/{job}", "not_owner")
+
+    def test_without_a_log_no_key_is_made_but_one_is_revoked(self, keyed: Keyed, chief: dict[str, str]) -> None:
+        key = keyed.client.post("/keys", json={"name": "ann", "scopes": ["read"]}, headers=chief).json()
+        (keyed.settings.audit_folder / "head.json").write_bytes(b"{}")
+        refused = [
+            keyed.client.post("/keys", json={"name": "eve", "scopes": ["read"]}, headers=chief),
+            keyed.client.post(f"/keys/{key['id']}/rotate", json={}, headers=chief),
+            keyed.client.post("/session", headers=chief),
+        ]
+        assert [answer.status_code for answer in refused] == [503] * 3
+        assert sorted(record.name for record in keyed.keys.records()) == ["ann", "chief"]
+        assert keyed.client.get("/jobs", headers={"Authorization": f"Bearer {key['key']}"}).is_success
+        assert keyed.client.delete(f"/keys/{key['id']}", headers=chief).status_code == 204
+        assert keyed.client.get("/jobs", headers={"Authorization": f"Bearer {key['key']}"}).status_code == 401
+
+    def test_an_admin_reads_the_log_in_pages(self, keyed: Keyed, chief: dict[str, str]) -> None:
+        for name in ("ann", "bob", "eve"):
+            keyed.client.post("/keys", json={"name": name, "scopes": ["read"]}, headers=chief)
+        first = keyed.client.get("/audit?limit=2&action=key.create", headers=chief)
+        second = keyed.client.get(first.headers["Link"].split(">")[0][1:], headers=chief)
+        named = [entry["details"]["name"] for page in (first, second) for entry in page.json()["items"]]
+        assert named == ["eve", "bob", "ann"]
+        assert second.json()["next_cursor"] is None
+        assert keyed.client.get("/audit?cursor=bm90", headers=chief).status_code == 422
+        assert keyed.client.get("/audit", headers=keyed.key("ann", "read", "train", "generate")).status_code == 403
+
+
+def log_of(settings: Settings) -> list[Entry]:
+    return list(reversed(list(entries(settings.audit_folder, Filter()))))
 
 
 @pytest.mark.usefixtures("unwritable")

@@ -46,7 +46,18 @@ def test_a_submitted_job_is_accepted(client: httpx.Client, jobs: JobStore) -> No
     links = {"self": here, "cancel": f"{here}/cancel", "events": f"{here}/events"}
     assert job["links"] == links | {"cohort": None, "report": None, "model": None}
     assert set(job) == {
-        *("id", "kind", "status", "created_at", "started_at", "finished_at", "progress", "request", "model_id"),
+        *(
+            "id",
+            "kind",
+            "status",
+            "caller",
+            "created_at",
+            "started_at",
+            "finished_at",
+            "progress",
+            "request",
+            "model_id",
+        ),
         *("attempts", "queue_position", "result", "error", "privacy_overrides", "expires_at", "webhook", "links"),
     }
     assert client.get(here).json() == job

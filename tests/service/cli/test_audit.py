@@ -68,3 +68,13 @@ def test_a_key_comes_later(cdmt: Run, tmp_path: Path) -> None:
 def test_asked_for_wrongly(cdmt: Run, arguments: tuple[str, ...], complaint: str) -> None:
     found = cdmt(*arguments)
     assert (found.returncode, complaint in found.stderr) == (1, True), found.stderr
+
+
+def test_keys_that_are_made_beside_the_service_are_in_the_log(cdmt: Run, settings: Settings) -> None:
+    env = {"CDMT_DATA_DIR": str(settings.data_dir), "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-m", "service.cli", "keys", "create", "ann", "--scope", "read"]
+    made = subprocess.run(command, check=True, env=env, capture_output=True, text=True, timeout=60)
+    (entry,) = (json.loads(line) for line in cdmt("list", "--action", "key.create").stdout.splitlines())
+    assert entry["object"] == f"key/{made.stdout.split('_')[1]}"
+    assert entry["caller"].startswith("local:")
+    assert made.stdout.strip() not in (settings.audit_folder / "audit-000000000001.jsonl").read_text()

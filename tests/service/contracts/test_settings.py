@@ -41,10 +41,18 @@ def test_redis_url_needs_no_prefix_but_the_prefixed_one_goes_first(monkeypatch: 
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.4", "::", "", "icu.example.org"])
-def test_a_reachable_address_is_refused_while_nobody_is_asked_who_they_are(host: str) -> None:
-    with pytest.raises(ValidationError, match="CDMT_TRUST_NETWORK"):
-        Settings(host=host)
-    assert Settings(host=host, trust_network=True).host == host
+def test_at_a_reachable_address_everybody_is_asked_who_they_are(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDMT_TRUST_NETWORK", "true")  # of earlier versions: means nothing any more
+    with pytest.raises(ValidationError, match="CDMT_AUTH=off"):
+        Settings(host=host, auth="off")
+    assert not Settings(host=host).is_auth_off
+    assert not Settings(host=host, auth="keys").is_auth_off
+
+
+def test_on_loopback_nobody_is_asked_unless_somebody_says_so() -> None:
+    assert Settings().is_auth_off
+    assert Settings(auth="off").is_auth_off
+    assert not Settings(auth="keys").is_auth_off
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
@@ -62,7 +70,7 @@ def test_nonsense_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_refused_setting_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CDMT_REDIS_URL", "redis://:hunter2@example.org")
     with pytest.raises(ValidationError) as caught:
-        Settings(host="0.0.0.0")
+        Settings(host="0.0.0.0", auth="off")
     assert "hunter2" not in str(caught.value)
 
 
