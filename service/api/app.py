@@ -24,7 +24,7 @@ from service.api.middleware import BodyLimit, HeadAsGet, HostCheck, RequestConte
 from service.api.openapi import PROBLEM_RESPONSE, with_access_and_problems
 from service.api.quota import Quota
 from service.api.refusals import RefusalAudit
-from service.api.retention import sweep_expired
+from service.api.retention import sweep_expired, sweep_old
 from service.api.routes import audit, datasets, health, jobs, keys, models, schemas, session
 from service.api.sessions import Sessions
 from service.api.signing import read_webhook_secret
@@ -154,6 +154,7 @@ async def _reconcile_for_ever(services: Services) -> None:
         await _try(services.keys.sweep)
         await _try(services.reconciler.reconcile)
         await _try(partial(sweep_expired, services))
+        await _try(partial(sweep_old, services))
         await asyncio.sleep(settings.reconcile_every_seconds)
 
 

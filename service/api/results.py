@@ -36,8 +36,8 @@ def cohort_download(
     form = wanted or job.request.format
     record_download(request, event("cohort.download", f"job/{job.id}", caller=caller, format=form), services)
     if form == "csv":
-        return csv_download(request, path, sha256=sha256, filename=f"cohort-{job.id}.csv")
-    return Download(path, sha256=sha256, media_type=PARQUET, filename=f"cohort-{job.id}.parquet")
+        return csv_download(request, path, sha256=sha256, filename=f"synthetic-cohort-{job.id}.csv")
+    return Download(path, sha256=sha256, media_type=PARQUET, filename=f"synthetic-cohort-{job.id}.parquet")
 
 
 def job_report(

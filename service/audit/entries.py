@@ -18,7 +18,9 @@ from model.spec.base import Spec
 Action = Literal[
     "access.refused",
     "cohort.download",
+    "cohort.expire",
     "dataset.delete",
+    "dataset.expire",
     "dataset.upload",
     "gate.override",
     "job.cancel",
@@ -34,6 +36,7 @@ Action = Literal[
     "log.recover",
     "log.seal",
     "model.delete",
+    "model.expire",
     "model.export",
     "model.import",
     "report.download",

@@ -85,6 +85,13 @@ class Settings(BaseSettings):
         le=36_500 * DAY,
         description="how long a job is kept after its end, with its cohort and report; 0: for ever",
     )
+    dataset_retention_seconds: int = Field(
+        0, ge=0, le=36_500 * DAY, description="how long a dataset is kept after its upload; 0: until it is deleted"
+    )
+    model_retention_seconds: int = Field(0, ge=0, le=36_500 * DAY, description="the same of a model, but bundled ones")
+    cohort_retention_seconds: int = Field(
+        0, ge=0, le=36_500 * DAY, description="how long a cohort is kept once drawn; 0: as long as its job"
+    )
     lease_seconds: int = Field(60, ge=1, description="after which a silent worker's job is given to another")
     cancel_grace_seconds: float = Field(10, ge=0, description="before a cancelled job is stopped by force")
     staging_max_age_seconds: int = Field(60, ge=60, description="after which leftovers in staging are swept away")

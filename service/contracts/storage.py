@@ -57,6 +57,13 @@ class ArtifactStore:
         """Whether the thing has been published (and not removed since)."""
         return is_id(thing_id) and self.directory(kind, thing_id).is_dir()
 
+    def came_at(self, kind: Kind, thing_id: str) -> float:
+        """When its record was written here, in seconds since 1970; now, if it is gone."""
+        try:
+            return (self.directory(kind, thing_id) / RECORD).stat().st_mtime
+        except (FileNotFoundError, NotADirectoryError):
+            return time.time()
+
     def ids(self, kind: Kind) -> list[str]:
         """The ids of all things of a kind, newest first (ids of version 7 sort by time)."""
         return sorted((entry.name for entry in os.scandir(self.root / kind) if is_id(entry.name)), reverse=True)

@@ -14,17 +14,15 @@ from service.api.paging import Cursor, Limit, Page, after, link_next, take
 from service.api.results import model_report, wanted_report
 from service.api.submissions import delete_model
 from service.api.uploads import receive_upload
+from service.api.views import ModelView, model_view
 from service.contracts.idempotency import Answer
-from service.contracts.records import ModelRecord
 
 FORM = file_form("the zip of GET /models/{id}/archive", fields={})
 
 router = APIRouter(prefix="/models", tags=["models"])
 
 
-@router.post(
-    "", status_code=201, response_model=ModelRecord, dependencies=[Depends(multipart_only)], openapi_extra=FORM
-)
+@router.post("", status_code=201, response_model=ModelView, dependencies=[Depends(multipart_only)], openapi_extra=FORM)
 async def import_model(request: Request, services: ServicesDep, caller: CallerDep, once: OnceDep) -> Response:
     """Take in a model that another installation has exported. It keeps its id."""
     with services.store.staging("import") as folder:
@@ -34,7 +32,7 @@ async def import_model(request: Request, services: ServicesDep, caller: CallerDe
             record = await run_in_threadpool(
                 import_archive, form.path, folder, services=services, caller=caller, is_resumed=is_resumed
             )
-            return created(f"/models/{record.id}", record)
+            return created(f"/models/{record.id}", model_view(record, services.store))
 
         return await once("models", form_fingerprint(request, form), make)
 
@@ -42,18 +40,18 @@ async def import_model(request: Request, services: ServicesDep, caller: CallerDe
 @router.get("")
 def list_models(
     request: Request, response: Response, services: ServicesDep, limit: Limit = 20, cursor: Cursor = None
-) -> Page[ModelRecord]:
+) -> Page[ModelView]:
     """Models, newest first."""
     records = services.store.models(after(services.store.ids("models"), cursor))
     found, next_cursor = take(records, limit)
     link_next(request, response, next_cursor)
-    return Page(items=found, next_cursor=next_cursor)
+    return Page(items=[model_view(record, services.store) for record in found], next_cursor=next_cursor)
 
 
 @router.get("/{model_id}")
-def get_model(model_id: str, services: ServicesDep) -> ModelRecord:
+def get_model(model_id: str, services: ServicesDep) -> ModelView:
     """A model: its schema, how it was trained, and the main figures of its report."""
-    return services.store.model(model_id)
+    return model_view(services.store.model(model_id), services.store)
 
 
 @router.get("/{model_id}/report", response_class=Response)
