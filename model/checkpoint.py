@@ -11,17 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import ValidationError
-from safetensors.torch import load_file
+from safetensors.torch import load
 
 from model.data.codec import Codec
 from model.data.codec_state import CodecState
 from model.data.layout import TableLayout
 from model.data.small_cells import told_table
 from model.diffusion.denoiser import Denoiser
-from model.files import write_bytes, write_tensors
+from model.files import read_content, write_bytes, write_tensors
 from model.spec.base import Spec
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import CheckpointError
+from model.spec.files import PLAIN, Files
 from model.spec.schema import Schema
 from model.strata import rake
 from model.training_run import TrainingSummary, dimensions_of
@@ -91,13 +92,13 @@ class Model:
         return self.codec.schema
 
 
-def save_model(description: ModelDescription, denoiser: Denoiser, folder: Path) -> None:
+def save_model(description: ModelDescription, denoiser: Denoiser, folder: Path, *, files: Files = PLAIN) -> None:
     """Write a model into an existing folder."""
-    write_tensors(folder / WEIGHTS, dict(denoiser.named_parameters()))
+    write_tensors(folder / WEIGHTS, dict(denoiser.named_parameters()), files=files)
     write_bytes(folder / DESCRIPTION, description.model_dump_json(indent=1).encode())
 
 
-def load_model(folder: Path, device: torch.device) -> Model:
+def load_model(folder: Path, device: torch.device, *, files: Files = PLAIN) -> Model:
     """Read a model from its folder; CheckpointError if a file is missing, altered or of an unknown format."""
     description = read_description(folder)
     codec = Codec(description.codec)
@@ -109,7 +110,7 @@ def load_model(folder: Path, device: torch.device) -> Model:
         generator=torch.Generator(),
     )
     try:
-        denoiser.load_state_dict(load_file(folder / WEIGHTS, device="cpu"), strict=True)
+        denoiser.load_state_dict(load(read_content(folder / WEIGHTS, files)), strict=True)
     except Exception as error:
         raise CheckpointError(
             f"'{WEIGHTS}' cannot be read or does not fit the model: {type(error).__name__}"

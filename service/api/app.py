@@ -40,6 +40,7 @@ from service.contracts.job_store import JobStore
 from service.contracts.keys import ApiKeys
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
+from service.contracts.vault import open_files
 from service.contracts.webhooks import Outbox
 from service.jobs import JobQueue
 from service.reconciler import Reconciler
@@ -74,7 +75,7 @@ def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
 
 
 def _open_services(settings: Settings, redis_url: str) -> Services:
-    store = ArtifactStore(settings.data_dir)
+    store = ArtifactStore(settings.data_dir, files=open_files(settings.encryption_key_file))
     jobs = JobStore(store, retention_seconds=settings.retention_seconds)
     redis = connect(redis_url)
     queue = JobQueue(redis=redis, jobs=jobs, settings=settings)

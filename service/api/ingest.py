@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from model.data.arrange import ArrangedTable, arrange
 from model.data.inference import infer_schema
 from model.data.readers import read_table
+from model.spec.files import Files, Source
 from model.spec.schema import Schema
 from service.api.auditing import event
 from service.api.deps import Caller, Services
@@ -34,11 +35,12 @@ def ingest(upload: Upload, folder: Path, *, dataset_id: str, services: Services,
     if services.store.exists("datasets", dataset_id):
         return services.store.dataset(dataset_id)
     given, name = given_schema(upload), dataset_name(upload)
-    frame = read_upload(upload.path, services.settings)
+    files = services.store.files
+    frame = read_upload(files.source(upload.path), services.settings)
     upload.path.unlink()
     schema = given or infer_schema(frame)
     arranged = arrange(frame, schema)
-    store_columns(frame, arranged, folder / TABLE)
+    store_columns(frame, arranged, folder / TABLE, files=files)
     record = DatasetRecord(
         id=dataset_id,
         created_at=now(),
@@ -48,7 +50,7 @@ def ingest(upload: Upload, folder: Path, *, dataset_id: str, services: Services,
         table_schema=schema,
         schema_inferred=given is None,
         columns={column.name: column.dtype for column in arranged.layout.columns},
-        files=manifest(folder),
+        files=manifest(folder, files),
         sha256=upload.sha256,
         bytes=upload.bytes,
         **arranged.summary.told().model_dump(),
@@ -86,14 +88,15 @@ def dataset_name(upload: Upload) -> str:
     return name
 
 
-def read_upload(path: Path, settings: Settings) -> pd.DataFrame:
+def read_upload(source: Source, settings: Settings) -> pd.DataFrame:
     """The table in an uploaded file, within the limits of the settings; DataError."""
     return read_table(
-        path, max_columns=settings.max_columns, max_rows=settings.max_rows, max_bytes=settings.max_table_bytes
+        source, max_columns=settings.max_columns, max_rows=settings.max_rows, max_bytes=settings.max_table_bytes
     )
 
 
-def store_columns(frame: pd.DataFrame, arranged: ArrangedTable, path: Path) -> None:
+def store_columns(frame: pd.DataFrame, arranged: ArrangedTable, path: Path, *, files: Files) -> None:
     """Write the columns that the schema names, and no others."""
     columns = [column.name for column in arranged.layout.columns]
-    frame[columns].to_parquet(path, index=False, compression="zstd")
+    with files.create(path) as file:
+        frame[columns].to_parquet(file, index=False, compression="zstd")

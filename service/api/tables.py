@@ -42,7 +42,7 @@ async def submit_table(
     Raises BadFields, RequestValidationError or NotFound for the form's other fields, DataError for the table.
     """
     with services.store.staging("table") as folder:
-        form = await receive_upload(request, folder / "upload", fields=FIELDS)
+        form = await receive_upload(request, folder / "upload", fields=FIELDS, files=services.store.files)
 
         async def make(job_id: str, _is_resumed: bool) -> Answer:
             async with services.ingesting:
@@ -57,13 +57,13 @@ def _submit(form: Upload, folder: Path, *, job_id: str, services: Services, call
         return services.jobs.read(job_id)
     request = _request(form)
     schema = services.store.dataset(request.dataset_id).table_schema
-    frame = read_upload(form.path, services.settings)
+    frame = read_upload(services.store.files.source(form.path), services.settings)
     form.path.unlink()
     # Nobody is a patient of several synthetic stays, and a cohort may be of one label.
     arranged = arrange(frame, schema.model_copy(update={"patient_id": None}), one_class=True)
     if len(arranged.stays) < 2:
         raise DataError("the table has one stay; an evaluation needs at least 2")
-    store_columns(frame, arranged, folder / SYNTHETIC)
+    store_columns(frame, arranged, folder / SYNTHETIC, files=services.store.files)
     assert request.table is not None
     table = request.table.model_copy(update={"n_stays": len(arranged.stays)})
     request = request.model_copy(update={"table": table})

@@ -23,6 +23,7 @@ CDMTError
     ├── TooManyJobs         a caller has as many unfinished jobs as this installation allows
     ├── LimitExceeded       a request asks for more than this installation allows
     ├── BadInstallation     the file with the installation's id holds something else
+    ├── Undecryptable       a stored file that none of the keys opens, or that was altered
     ├── AuditUnavailable    the audit log cannot be written, or is not as it was left
     └── QueueUnavailable    Redis does not answer
 """
@@ -155,6 +156,10 @@ class KeyReused(ServiceError):
 
 class TooManyJobs(ServiceError):
     """A caller has as many jobs that have not ended as this installation allows."""
+
+
+class Undecryptable(ServiceError):
+    """A file that is encrypted cannot be read: the key is not there, or the file is not what was written."""
 
 
 class AuditUnavailable(ServiceError):

@@ -73,6 +73,10 @@ class Settings(BaseSettings):
         None, validation_alias=AliasChoices("CDMT_REDIS_URL", "REDIS_URL"), description="absent: an embedded Valkey"
     )
 
+    encryption_key_file: Path | None = Field(
+        None, description="holds the keys that encrypt tables, weights and checkpoints; absent: they are plain"
+    )
+
     # Jobs. Training may be long, but a job without any limit would hide a hang for ever.
     train_timeout_seconds: int = Field(14 * DAY, ge=1)
     generate_timeout_seconds: int = Field(DAY, ge=1)

@@ -26,7 +26,7 @@ router = APIRouter(prefix="/models", tags=["models"])
 async def import_model(request: Request, services: ServicesDep, caller: CallerDep, once: OnceDep) -> Response:
     """Take in a model that another installation has exported. It keeps its id."""
     with services.store.staging("import") as folder:
-        form = await receive_upload(request, folder / "archive.zip")
+        form = await receive_upload(request, folder / "archive.zip", files=services.store.files)
 
         async def make(_model_id: str, is_resumed: bool) -> Answer:
             record = await run_in_threadpool(

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import re
 import struct
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from redis import Redis
 
+from service.api.app import create_app
 from service.contracts.jobs import now
+from service.contracts.records import WEIGHTS
+from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore, write_record
-from tests.service.api.conftest import Gateway
+from service.contracts.vault import MAGIC, read_vault
+from tests.service.api.conftest import Gateway, serving
 from tests.service.making import SCHEMA, SECRET, add_job, add_model, finish_generate, parquet, table
 
 PLANTED_STAY = 990_417_733
@@ -111,3 +122,66 @@ def test_a_cohort_is_synthetic_by_its_name_and_by_its_metadata(
     for form in ("parquet", "csv"):
         named = client.get(f"/jobs/job-1/cohort?format={form}").headers["Content-Disposition"]
         assert named == f'attachment; filename="synthetic-cohort-job-1.{form}"'
+
+
+@pytest.fixture
+def sealed(tmp_path: Path, valkey_url: str, redis: Redis) -> Iterator[tuple[httpx.Client, ArtifactStore]]:
+    """A gateway that encrypts, and its store."""
+    (tmp_path / "keys").write_text("ab" * 32)
+    settings = Settings(data_dir=tmp_path / "var", encryption_key_file=tmp_path / "keys", reconcile_every_seconds=1e6)
+    app = create_app(settings, redis_url=valkey_url)
+    with serving(app) as client:
+        yield client, app.state.services.store
+
+
+def test_a_model_is_encrypted_here_and_plain_in_its_archive(
+    sealed: tuple[httpx.Client, ArtifactStore], store: ArtifactStore
+) -> None:
+    client, encrypting = sealed
+    add_model(store)
+    plain = (store.model_dir("model-1") / WEIGHTS).read_bytes()
+    with store.staging("elsewhere") as folder:
+        archive = folder / "a.zip"
+        with zipfile.ZipFile(archive, "w") as packed:
+            for path in sorted(store.model_dir("model-1").iterdir()):
+                packed.write(path, path.name)
+        imported = client.post("/models", files={"file": ("a.zip", archive.read_bytes())})
+    assert imported.status_code == 201, imported.text
+    assert imported.json()["files"] == store.model("model-1").model_dump(mode="json")["files"]
+    on_disk = encrypting.model_dir("model-1") / WEIGHTS
+    assert on_disk.read_bytes().startswith(MAGIC)
+    answers = [client.get("/models/model-1/archive") for _ in range(2)]
+    assert answers[0].content == answers[1].content
+    assert answers[0].headers["ETag"].strip('"') == hashlib.sha256(answers[0].content).hexdigest()
+    with zipfile.ZipFile(io.BytesIO(answers[0].content)) as unpacked:
+        assert unpacked.read(WEIGHTS) == plain
+    assert client.get("/models/model-1/archive", headers={"Range": "bytes=0-3"}).content == b"PK\x03\x04"
+    assert list(encrypting.staging_root.iterdir()) == []
+
+
+def test_what_was_plain_is_encrypted_by_a_command(
+    client: httpx.Client, settings: Settings, store: ArtifactStore, dataset_id: str, tmp_path: Path
+) -> None:
+    add_model(store)
+    add_model(store, "came-with-us")
+    record = store.model("came-with-us").model_copy(update={"origin": "bundled"})
+    write_record(store.model_dir("came-with-us"), record)
+    keys = tmp_path / "keys"
+    keys.write_text("ab" * 32)
+    table_path = store.dataset_dir(dataset_id) / "table.parquet"
+    plain = table_path.read_bytes()
+
+    def run() -> str:
+        env = {"CDMT_DATA_DIR": str(settings.data_dir), "CDMT_ENCRYPTION_KEY_FILE": str(keys), "PATH": "/usr/bin:/bin"}
+        command = [sys.executable, "-m", "service.cli", "encrypt"]
+        return subprocess.run(command, check=True, env=env, capture_output=True, text=True, timeout=60).stderr
+
+    assert run().startswith("2 files")
+    assert run().startswith("0 files")
+    keys.write_text(f"{'cd' * 32}\n{'ab' * 32}\n")
+    assert run().startswith("2 files")
+    keys.write_text("cd" * 32)
+    assert not any(trace in table_path.read_bytes() for trace in TRACES)
+    with read_vault(keys).source(table_path).open("rb") as file:
+        assert file.read() == plain
+    assert not (store.model_dir("came-with-us") / WEIGHTS).read_bytes().startswith(MAGIC)
