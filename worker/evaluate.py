@@ -123,7 +123,7 @@ def _check_apart(train: Stays, holdout: Stays) -> None:
     known = set(_contents(train))
     shared = sum(content in known for content in _contents(holdout))
     if shared >= max(SHARED_BY, MAX_SHARED * len(holdout)):
-        told = f"{SHARED_BY} of its stays, or {MAX_SHARED:.0%} of them, or more are also in the table of real stays"
+        told = f"{shared} of its {len(holdout)} stays are also in the table of real stays"
         raise DataError(f"{told}; it must hold others")
 
 

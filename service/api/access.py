@@ -72,7 +72,7 @@ def is_public(path: str) -> bool:
 
 def permitted(request: Request) -> None:
     """For every route: MissingScope unless the caller may use it."""
-    if is_public(request.url.path):
+    if is_public(request.scope["path"]):  # not request.url, of which the Host header is a part
         return
     rule = RULES.get(f"{request.method} {request.scope['route'].path}")
     who = caller(request)
@@ -113,7 +113,7 @@ def tell_refusal(request: Request, reason: str) -> None:
         key_id=who.key_id if who else getattr(request.state, "key_id", None),
         address=request.client.host if request.client else None,
         method=request.method,
-        path=request.url.path[:MAX_LOGGED_PATH],
+        path=request.scope["path"][:MAX_LOGGED_PATH],
     )
 
 

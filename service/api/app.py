@@ -21,6 +21,7 @@ from service.api.deps import Services
 from service.api.guard import Guard
 from service.api.metrics import Meters
 from service.api.middleware import BodyLimit, HeadAsGet, HostCheck, RequestContext
+from service.api.oidc import tokens_of
 from service.api.openapi import PROBLEM_RESPONSE, with_access_and_problems
 from service.api.quota import Quota
 from service.api.refusals import RefusalAudit
@@ -93,7 +94,11 @@ def _open_services(settings: Settings, redis_url: str) -> Services:
         meters=Meters(queue, reconciler),
         audit=open_audit(settings),
         webhook_secret=read_webhook_secret(settings.webhook_secret_file),
-        authenticator=Authenticator(ApiKeys(settings.data_dir), admin_key=read_admin_key(settings.admin_key_file)),
+        authenticator=Authenticator(
+            ApiKeys(settings.data_dir),
+            admin_key=read_admin_key(settings.admin_key_file),
+            tokens=tokens_of(settings),
+        ),
         attempts=Attempts(),
         sessions=Sessions(seconds=settings.session_seconds),
     )
@@ -142,7 +147,7 @@ def _warn(services: Services) -> None:
     settings = services.settings
     if settings.is_auth_off:
         log.warning("nobody is asked who they are: whoever reaches this machine's loopback may use the service")
-    elif settings.admin_key_file is None and not services.authenticator.keys.are_any():
+    elif not (settings.admin_key_file or settings.oidc_issuer or services.authenticator.keys.are_any()):
         log.warning("there is no key yet, so nobody is let in: cdmt keys create <name> --scope admin")
 
 

@@ -1,4 +1,4 @@
-"""Who is asking: somebody with a key of this installation, or with the key of the admin's in a file."""
+"""Who is asking: somebody with a key of this installation, the admin's in a file, or a token of another's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from service.contracts.errors import BadKeyFile, Unauthorized, WrongCredential
 from service.contracts.jobs import now
@@ -18,7 +18,7 @@ KEY = re.compile(rf"[\x21-\x7e]{{{MIN_KEY_LENGTH},4096}}")
 WANTED = f"a single line of at least {MIN_KEY_LENGTH} printable ASCII characters without blanks"
 ADMIN = "admin"
 
-Way = Literal["off", "key", "key_file"]
+Way = Literal["off", "key", "key_file", "oidc"]
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,29 @@ class AdminKey:
         return hmac.compare_digest(sha256, self.sha256)
 
 
-class Authenticator:
-    """Tells who somebody is by what they show. It remembers nothing: what is revoked opens nothing from then on."""
-
-    def __init__(self, keys: ApiKeys, *, admin_key: AdminKey | None = None) -> None:
-        self.keys = keys
-        self._admin_key = admin_key
+class TokenCheck(Protocol):
+    """Knows the tokens of an identity provider."""
 
     def identify(self, token: str) -> Identity:
-        """Who shows this token. WrongCredential, EndedCredential."""
-        return self.check(Credential.of(token))
+        """Who shows this token; AccessRefused."""
+
+
+class Authenticator:
+    """Tells who somebody is by what they show. Of keys it remembers nothing: what is revoked opens nothing any more."""
+
+    def __init__(self, keys: ApiKeys, *, admin_key: AdminKey | None = None, tokens: TokenCheck | None = None) -> None:
+        self.keys = keys
+        self._admin_key = admin_key
+        self._tokens = tokens
+
+    def identify(self, token: str) -> Identity:
+        """Who shows this key or token. WrongCredential, EndedCredential, ProviderUnavailable."""
+        try:
+            return self.check(Credential.of(token))
+        except WrongCredential:
+            if self._tokens is None or token.count(".") != 2:
+                raise
+        return self._tokens.identify(token)
 
     def check(self, credential: Credential) -> Identity:
         """Who is known by this credential, as things are now. WrongCredential, EndedCredential."""

@@ -31,6 +31,7 @@ from service.contracts.errors import (
     NotFound,
     NotReady,
     PrivacyHeld,
+    ProviderUnavailable,
     QueueUnavailable,
     ServiceError,
     TooManyAttempts,
@@ -50,6 +51,7 @@ ANSWER_HEADERS = {
     "key-in-flight": {"Retry-After": "1"},
     "too-many-jobs": {"Retry-After": "5"},
     "audit-unavailable": {"Retry-After": "5"},
+    "provider-unavailable": {"Retry-After": "30"},
     "queue-unavailable": {"Retry-After": "5"},
 }
 
@@ -117,6 +119,7 @@ TABLE: dict[type[BaseException], Row] = {
     TooManyAttempts: Row(429, "too-many-attempts", "Too many wrong keys"),
     TooManyJobs: Row(429, "too-many-jobs", "Too many unfinished jobs"),
     AuditUnavailable: Row(503, "audit-unavailable", "The audit log cannot be written"),
+    ProviderUnavailable: Row(503, "provider-unavailable", "The identity provider does not answer"),
     QueueUnavailable: Row(503, "queue-unavailable", "The job queue does not answer"),
     RedisError: Row(503, "queue-unavailable", "The job queue does not answer"),
     CDMTError: Row(500, "internal-error", "Something went wrong here"),

@@ -36,7 +36,8 @@ class Guard:
             return await response(scope, receive, send)
         who = Caller(identity, request.state.request_id, address=_address(request))
         request.state.caller = who
-        bind_contextvars(caller=who.name, key_id=who.key_id)
+        if who.name is not None:
+            bind_contextvars(caller=who.name, key_id=who.key_id)
         return await self.app(scope, receive, send)
 
 

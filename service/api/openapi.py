@@ -22,7 +22,8 @@ SECURITY_SCHEMES = {
     "key": {
         "type": "http",
         "scheme": "bearer",
-        "description": "a key of `cdmt keys create` or POST /keys; beside the scopes that are named, admin will do",
+        "description": "a key of `cdmt keys create` or POST /keys, or an identity provider's token; beside the scopes "
+        "that are named, admin will do",
     },
     "session": {
         "type": "apiKey",

@@ -114,7 +114,7 @@ def _cookie_name(request: Request) -> str:
 
 
 def _is_tls(request: Request) -> bool:
-    return request.url.scheme == "https"
+    return bool(request.scope["scheme"] == "https")
 
 
 def _digest(text: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from model.spec.base import Spec
 from service.contracts.errors import AuditUnavailable, BadKeyFile
-from service.contracts.storage import write_file
+from service.contracts.storage import give_to_owner_of, write_file
 
 FILE = "head.json"
 MIN_KEY_BYTES = 32
@@ -68,7 +68,8 @@ def write_head(folder: Path, head: Head) -> None:
     try:
         descriptor = os.open(folder / FILE, os.O_WRONLY)
     except FileNotFoundError:
-        write_file(folder / FILE, content)
+        write_file(folder / FILE, content, mode=0o600)
+        give_to_owner_of(folder, folder / FILE)
         return
     try:
         os.pwrite(descriptor, content, 0)

@@ -21,7 +21,7 @@ from service.audit.entries import BadLine, Entry, Event, decode, encode, genesis
 from service.audit.head import DAMAGED, Head, read_head, write_head
 from service.audit.head import FILE as HEAD_FILE
 from service.contracts.errors import AuditUnavailable
-from service.contracts.storage import sync_folder
+from service.contracts.storage import give_to_owner_of, sync_folder
 
 FILE_NAME = re.compile(r"audit-([0-9]{12})\.jsonl")
 MAX_TAIL_BYTES = 1 << 20  # of what is looked at behind the head: a line is a thousandth of it
@@ -97,7 +97,9 @@ class AuditLog:
     def _alone(self) -> Iterator[None]:
         """Nobody else writes meanwhile. Whatever cannot be read or written here is told as AuditUnavailable."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self.folder.exists():
+                self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                give_to_owner_of(self.folder.parent, self.folder)
             descriptor = os.open(self.folder, os.O_RDONLY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -190,6 +192,7 @@ class AuditLog:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             if size == 0:
+                give_to_owner_of(self.folder, path)
                 sync_folder(self.folder)
             yield descriptor
         except OSError:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -47,6 +47,7 @@ def create(
     with _sink(file) as sink:
         witness = _recording("key.create", audit.recorded)
         _hand_over(keys.create(name, scopes=_scopes(scope), days=days, witness=witness), sink)
+    notice(f"It is good for the service over {keys.root.parent}.")
 
 
 @app.command("list")
@@ -98,7 +99,7 @@ def _recording(action: Action, recorded: Callable[[Event], AbstractContextManage
         Event(
             action=action,
             object=f"key/{record.id}",
-            caller=f"local:{getpass.getuser()}",
+            caller=f"local:{_user()}",
             details={"name": record.name, "scopes": " ".join(record.scopes)},
         )
     )
@@ -124,3 +125,11 @@ def _hand_over(new: NewKey, sink: IO[str]) -> None:
     expires = f"until {record.expires_at:%Y-%m-%d}" if record.expires_at else "for ever"
     notice(f"Key {record.id} of '{record.name}' for {', '.join(record.scopes)}, {expires}. It is not shown again.")
     sink.write(f"{new.key}\n")
+
+
+def _user() -> str:
+    """Who runs this, by name; by number where the machine, such as a container, has none."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

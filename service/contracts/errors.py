@@ -15,7 +15,8 @@ CDMTError
     │   ├── TooManyAttempts     so many wrong ones came from an address that no more are looked at now
     │   ├── Forbidden           this caller may not do this
     │   │   └── MissingScope        for want of a scope
-    │   └── CrossSite           a request that another site's page may have made
+    │   ├── CrossSite           a request that another site's page may have made
+    │   └── ProviderUnavailable the identity provider's keys cannot be read now
     ├── KeyEnded            a key that was revoked or has expired cannot be rotated
     ├── BadKeyFile          a file that shall hold a key or a secret holds none
     ├── KeyInFlight         a request with the same Idempotency-Key is being handled
@@ -124,6 +125,12 @@ class CrossSite(AccessRefused):
     """A request with a session's cookie and without the proof that a page of ours has made it."""
 
     reason = "cross_site"
+
+
+class ProviderUnavailable(AccessRefused):
+    """Whether a token is good cannot be told: the keys of the identity provider cannot be read now."""
+
+    reason = "provider_unavailable"
 
 
 class KeyEnded(ServiceError):

@@ -28,7 +28,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from model.spec.base import Spec
 from service.contracts.errors import EndedCredential, KeyEnded, NotFound, WrongCredential
 from service.contracts.jobs import now
-from service.contracts.storage import write_file
+from service.contracts.storage import give_to_owner_of, write_file
 
 Scope = Literal["read", "generate", "train", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -87,7 +87,9 @@ class ApiKeys:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute() / "keys"
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self.root.exists():
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            give_to_owner_of(self.root.parent, self.root)
 
     def create(
         self, name: str, *, scopes: Iterable[Scope], days: int = DEFAULT_DAYS, witness: Witness = nobody
@@ -194,6 +196,7 @@ class ApiKeys:
 
     def _write(self, record: KeyRecord) -> None:
         write_file(self._path(record.id), record.model_dump_json(indent=1).encode(), mode=0o600)
+        give_to_owner_of(self.root, self._path(record.id))
 
     def _path(self, key_id: str) -> Path:
         return self.root / f"{key_id}.json"

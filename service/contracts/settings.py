@@ -5,17 +5,19 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.spec.privacy import PrivacyThresholds
+from service.contracts.keys import Scope
 
 DAY = 24 * 3600
 DEFAULT = PrivacyThresholds()
+_ROLES = TypeAdapter(dict[Annotated[str, Field(min_length=1)], frozenset[Scope]])
 
 
 class Settings(BaseSettings):
@@ -42,6 +44,11 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "", description="addresses and networks, by commas, whose X-Forwarded-For and -Proto are believed; empty: none"
     )
+    oidc_issuer: str | None = Field(None, description="whose tokens are accepted beside keys; absent: nobody's")
+    oidc_audience: str | None = Field(None, description="whom these tokens are for: this service, by its name there")
+    oidc_jwks: str | None = Field(None, description="the issuer's public keys: an https:// URL or a file")
+    oidc_roles_claim: str = Field("roles", description="that has the roles; a.b is b within a")
+    oidc_roles: str = Field("", description="which scopes a role gives: role=read+generate, by commas")
     session_seconds: int = Field(8 * 3600, ge=60, le=30 * DAY, description="of the console, until one logs in again")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(1 << 20, ge=1024, description="of a JSON body")
@@ -149,6 +156,29 @@ class Settings(BaseSettings):
             )
         return self
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for part in text.split(",") if text.strip() else ():
+            try:
+                ipaddress.ip_network(part.strip())
+            except ValueError:
+                raise ValueError("not IP addresses or networks, separated by commas") from None
+        return text
+
+    @model_validator(mode="after")
+    def _tokens_can_be_checked(self) -> Settings:
+        given = [bool(value) for value in (self.oidc_issuer, self.oidc_audience, self.oidc_jwks, self.oidc_roles)]
+        if any(given) and not all(given):
+            raise ValueError("CDMT_OIDC_ISSUER, _AUDIENCE, _JWKS and _ROLES belong together: all of them or none")
+        if self.oidc_jwks is not None and not _is_authentic(self.oidc_jwks):
+            raise ValueError("CDMT_OIDC_JWKS: https:// is needed, except to this machine itself")
+        try:
+            _ = self.scopes_by_role
+        except ValidationError:
+            raise ValueError("CDMT_OIDC_ROLES: role=scope+scope, separated by commas, is needed") from None
+        return self
+
     @model_validator(mode="after")
     def _webhooks_are_signed(self) -> Settings:
         if self.allowed_webhook_hosts and self.webhook_secret_file is None:
@@ -159,6 +189,12 @@ class Settings(BaseSettings):
     def is_auth_off(self) -> bool:
         """Whether nobody is asked who they are."""
         return self.auth == "off" or (self.auth is None and is_loopback(self.host))
+
+    @property
+    def scopes_by_role(self) -> dict[str, frozenset[Scope]]:
+        """Which scopes the roles of the identity provider give."""
+        pairs = (entry.strip().rpartition("=") for entry in self.oidc_roles.split(",") if entry.strip())
+        return _ROLES.validate_python({role.strip(): scopes.split("+") for role, _, scopes in pairs})
 
     @property
     def allowed_webhook_hosts(self) -> frozenset[str]:
@@ -191,6 +227,17 @@ class Settings(BaseSettings):
             "generate": self.generate_timeout_seconds,
             "evaluate": self.evaluate_timeout_seconds,
         }[kind]
+
+
+def _is_authentic(source: str) -> bool:
+    """Whether what is read from a file or a URL comes from whom it should."""
+    if "://" not in source:
+        return True
+    try:
+        parts = urlsplit(source)
+        return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    except ValueError:
+        return False
 
 
 def is_url_of_redis(url: str) -> bool:

@@ -268,6 +268,13 @@ def remove_unfinished(folder: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
+def give_to_owner_of(folder: Path, path: Path) -> None:
+    """What root has written, the service, which is not root, must be able to read and write."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
 def sync_tree(folder: Path) -> None:
     """Flush every file and folder below `folder` to the disk."""
     for path in folder.rglob("*"):

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 from model.spec.base import Spec
 from service.api.auditing import key_event
 from service.api.deps import CallerDep, ServicesDep, json_only
+from service.api.paging import Page
 from service.contracts.jobs import now
 from service.contracts.keys import (
     DEFAULT_DAYS,
@@ -59,12 +60,6 @@ class ShownKey(KeyView):
     key: str
 
 
-class KeyList(Spec):
-    """All keys, newest first, those that have ended among them."""
-
-    items: list[KeyView]
-
-
 @router.post("", status_code=201, dependencies=[Depends(json_only)])
 def create(body: KeyRequest, response: Response, services: ServicesDep, caller: CallerDep) -> ShownKey:
     """Make a key. The answer shows it, and nothing does again: no Idempotency-Key here, which would keep it."""
@@ -78,9 +73,9 @@ def create(body: KeyRequest, response: Response, services: ServicesDep, caller: 
 
 
 @router.get("")
-def list_keys(services: ServicesDep) -> KeyList:
-    """All keys."""
-    return KeyList(items=[_view(record) for record in services.authenticator.keys.records()])
+def list_keys(services: ServicesDep) -> Page[KeyView]:
+    """All keys, newest first, those that have ended among them. There are few: one page holds them."""
+    return Page(items=[_view(record) for record in services.authenticator.keys.records()], next_cursor=None)
 
 
 @router.get("/{key_id}")

@@ -94,6 +94,16 @@ def test_each_scope_opens_what_its_rules_say_and_nothing_else(keyed: Keyed, scop
             )
 
 
+@pytest.mark.parametrize("host", ["x/livez?", "x/livez#", "x/docs?a=", "x@y/livez?"])
+def test_no_host_makes_a_path_public(keyed: Keyed, host: str, log_lines: io.StringIO) -> None:
+    """A URL that is put together from the header `Host` and the path would have another path."""
+    headers = keyed.key("ann", "read") | {"Host": host}
+    check_problem(keyed.client.post("/jobs/generate", json=GENERATE, headers=headers), 403, "'generate'")
+    assert keyed.client.get("/keys", headers={"Host": host}).status_code == 401
+    lines = [json.loads(text) for text in log_lines.getvalue().splitlines() if "access_refused" in text]
+    assert [line["path"] for line in lines] == ["/jobs/generate", "/keys"]
+
+
 def test_a_route_without_a_rule_lets_nobody_in(tmp_path: Path) -> None:
     app = create_app(Settings(data_dir=tmp_path, auth="keys"), redis_url="redis://127.0.0.1:1")
 

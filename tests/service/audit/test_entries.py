@@ -18,8 +18,8 @@ def entry(number: int = 1, previous: str = "0" * 64) -> Entry:
 def test_the_hash_is_that_of_the_line_without_it() -> None:
     line, digest = encode(entry())
     by_hand = (
-        '{"action":"job.train","outcome":"granted","object":"job/abc","caller":"ann","address":null,"request_id":null,'
-        f'"details":{{}},"number":1,"at":"2026-03-01T12:00:00Z","previous":"{"0" * 64}"}}'
+        '{"action":"job.train","outcome":"granted","object":"job/abc","caller":"ann","key_id":null,"address":null,'
+        f'"request_id":null,"details":{{}},"number":1,"at":"2026-03-01T12:00:00Z","previous":"{"0" * 64}"}}'
     )
     assert digest == hashlib.sha256(by_hand.encode()).hexdigest()
     assert line.decode() == by_hand[:-1] + f',"hash":"{digest}"}}\n'

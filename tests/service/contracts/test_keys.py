@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 import subprocess
 import sys
@@ -59,6 +60,16 @@ def test_it_is_kept_as_a_digest_in_a_file_for_us_alone(keys: ApiKeys, ann: NewKe
     assert ann.key.split("_", 2)[2] not in text
     assert hashlib.sha256(ann.key.encode()).hexdigest() in text
     assert (path.stat().st_mode & 0o777, keys.root.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_makes_is_the_service_s(tmp_path: Path) -> None:
+    os.chown(tmp_path, 10001, 10002)
+    keys = ApiKeys(tmp_path)
+    keys.revoke(keys.create("ann", scopes=("read",)).record.id)
+    (path,) = keys.root.iterdir()
+    for made in (keys.root, path):
+        assert (made.stat().st_uid, made.stat().st_gid) == (10001, 10002)
 
 
 @pytest.mark.parametrize("text", ["", "cdmt_", "cdmt_0123456789ab_", "cdmt_0123456789AB_" + "x" * 43, "ü" * 60])

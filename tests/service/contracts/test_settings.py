@@ -118,3 +118,50 @@ def test_jobs_are_kept_for_a_month_unless_somebody_says_otherwise(monkeypatch: p
     assert Settings().retention_seconds == 30 * 24 * 3600
     monkeypatch.setenv("CDMT_RETENTION_SECONDS", "0")
     assert Settings().retention_seconds == 0
+
+
+OIDC = {
+    "oidc_issuer": "https://login.example.org",
+    "oidc_audience": "cdmt",
+    "oidc_jwks": "https://login.example.org/jwks",
+    "oidc_roles": "icu/researcher=read+generate, chief=admin,",
+}
+
+
+def test_an_identity_provider_is_described_as_a_whole() -> None:
+    assert Settings().scopes_by_role == {}
+    assert Settings.model_validate(OIDC).scopes_by_role == {
+        "icu/researcher": {"read", "generate"},
+        "chief": {"admin"},
+    }
+    for name in OIDC:
+        with pytest.raises(ValidationError, match="belong together"):
+            Settings.model_validate({key: value for key, value in OIDC.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"oidc_roles": "chief=everything"}, "CDMT_OIDC_ROLES"),
+        ({"oidc_roles": "chief"}, "CDMT_OIDC_ROLES"),
+        ({"oidc_roles": "=admin"}, "CDMT_OIDC_ROLES"),
+        ({"oidc_jwks": "http://login.example.org/jwks"}, "https://"),
+        ({"oidc_jwks": "ftp://login.example.org/jwks"}, "https://"),
+        ({"oidc_jwks": "http://[::1"}, "https://"),
+    ],
+)
+def test_an_identity_provider_that_cannot_be_trusted(change: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        Settings.model_validate(OIDC | change)
+
+
+@pytest.mark.parametrize("source", ["/run/secrets/jwks.json", "http://127.0.0.1:8080/jwks"])
+def test_keys_may_come_from_a_file_or_from_this_machine(source: str) -> None:
+    assert Settings.model_validate(OIDC | {"oidc_jwks": source}).oidc_jwks == source
+
+
+@pytest.mark.parametrize("text", ["*", "proxy", "10.0.0.0/33", "10.0.0.1,,10.0.0.2"])
+def test_only_addresses_are_proxies(text: str) -> None:
+    with pytest.raises(ValidationError, match="addresses"):
+        Settings(trusted_proxies=text)
+    assert Settings(trusted_proxies="10.0.0.5, 172.18.0.0/16,::1").trusted_proxies
