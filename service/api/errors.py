@@ -125,6 +125,7 @@ TABLE: dict[type[BaseException], Row] = {
     CDMTError: Row(500, "internal-error", "Something went wrong here"),
 }
 DISK_FULL_ROW = Row(507, "disk-full", "The disk is full")
+DISK_FULL_DETAIL = "disk full: nothing of this request was kept; free some space first"
 INTERNAL_ROW = Row(500, "internal-error", "Something went wrong here")
 INTERNAL_DETAIL = "an unexpected error; the log of the gateway has it under this request_id"
 
@@ -214,6 +215,8 @@ def _allowed(request: Request) -> dict[str, str]:
 async def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, OSError) and not isinstance(error, RedisError):
         return _operating_system(request, error)
+    if isinstance(error, AuditUnavailable) and error.errno in DISK_FULL:
+        return problem(request, DISK_FULL_ROW, DISK_FULL_DETAIL)
     return own_problem(request, error)
 
 
@@ -230,7 +233,7 @@ def _detail(error: Exception) -> str:
 
 def _operating_system(request: Request, error: OSError) -> Response:
     if error.errno in DISK_FULL:
-        return problem(request, DISK_FULL_ROW, "disk full: nothing of this request was kept; free some space first")
+        return problem(request, DISK_FULL_ROW, DISK_FULL_DETAIL)
     raise error
 
 

@@ -108,7 +108,7 @@ class AuditLog:
                 os.close(descriptor)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise AuditUnavailable(f"the audit log cannot be written: {reason}") from None
+            raise AuditUnavailable(f"the audit log cannot be written: {reason}", errno=error.errno) from None
 
     def _head(self) -> Head:
         """The head; that of a new log if there is nothing at all."""

@@ -170,7 +170,11 @@ class Undecryptable(ServiceError):
 
 
 class AuditUnavailable(ServiceError):
-    """What must be put down in the audit log cannot be, so it is not done."""
+    """What must be put down in the audit log cannot be, so it is not done; `errno` says why, if the disk is why."""
+
+    def __init__(self, message: str, *, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
 
 
 class QueueUnavailable(ServiceError):

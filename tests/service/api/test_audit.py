@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -286,6 +288,31 @@ class TestUnwritable:
 
     def test_the_gateway_is_not_ready(self, client: httpx.Client) -> None:
         assert "audit" in [error["pointer"] for error in client.get("/readyz").json()["errors"]]
+
+
+def test_a_full_disk_is_told_as_such_and_lets_deletions_through(
+    client: httpx.Client, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch, log: Log
+) -> None:
+    add_model(store)
+    add_job(store, "job-1")
+    finish_generate(store, "job-1")
+    write = os.write
+
+    def full(descriptor: int, content: bytes) -> int:
+        if content.startswith(b'{"action"'):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, content)
+
+    monkeypatch.setattr(os, "write", full)
+    answers = [
+        client.get("/jobs/job-1/cohort"),
+        client.post("/jobs/generate", json={"model_id": "model-1", "n_stays": 2}),
+    ]
+    assert [answer.status_code for answer in answers] == [507, 507]
+    assert client.delete("/jobs/job-1").status_code == 204
+    monkeypatch.undo()
+    assert client.delete("/models/model-1").status_code == 204
+    assert told(log()) == [("model.delete", "model/model-1", "granted")]
 
 
 def test_the_log_of_all_these_tests_is_whole_and_holds_no_value(settings: Settings, jobs: JobStore) -> None:
