@@ -134,9 +134,11 @@ class _Writer(io.RawIOBase):
 
     def write(self, content: Buffer, /) -> int:
         self._pending += memoryview(content)
-        while len(self._pending) > CHUNK_BYTES:  # a full chunk waits: it may be the last
-            self._seal(bytes(self._pending[:CHUNK_BYTES]), is_last=False)
-            del self._pending[:CHUNK_BYTES]
+        full = (len(self._pending) - 1) // CHUNK_BYTES * CHUNK_BYTES  # the rest, if only a full chunk, may be the last
+        for start in range(0, full, CHUNK_BYTES):
+            self._seal(bytes(self._pending[start : start + CHUNK_BYTES]), is_last=False)
+        if full > 0:
+            del self._pending[:full]
         return memoryview(content).nbytes
 
     def tell(self) -> int:
