@@ -14,6 +14,8 @@ RUN PIP_NO_CACHE_DIR=1 TORCH_INDEX=${TORCH_INDEX} scripts/install_torch.sh pytho
  && pip install --no-cache-dir --constraint requirements.lock ".[worker]"
 
 COPY model model
+COPY scripts/build_engine.sh scripts/build_engine.sh
+RUN scripts/build_engine.sh python3
 COPY service service
 COPY worker worker
 

@@ -13,12 +13,15 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load
 
+from model.compute import Compute
 from model.data.codec import Codec
 from model.data.codec_state import CodecState
 from model.data.layout import TableLayout
 from model.data.small_cells import told_table
 from model.diffusion.denoiser import Denoiser
 from model.files import read_content, write_bytes, write_tensors
+from model.inference.choice import choose_engine
+from model.inference.engine import Engine
 from model.spec.base import Spec
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import CheckpointError
@@ -85,6 +88,7 @@ class Model:
     description: ModelDescription
     codec: Codec
     denoiser: Denoiser
+    engine: Engine
 
     @property
     def schema(self) -> Schema:
@@ -98,8 +102,11 @@ def save_model(description: ModelDescription, denoiser: Denoiser, folder: Path, 
     write_bytes(folder / DESCRIPTION, description.model_dump_json(indent=1).encode())
 
 
-def load_model(folder: Path, device: torch.device, *, files: Files = PLAIN) -> Model:
-    """Read a model from its folder; CheckpointError if a file is missing, altered or of an unknown format."""
+def load_model(folder: Path, compute: Compute, *, files: Files = PLAIN) -> Model:
+    """Read a model from its folder, and choose the engine that will draw from it.
+
+    CheckpointError if a file is missing, altered or of an unknown format; CDMTError where there is no such device.
+    """
     description = read_description(folder)
     codec = Codec(description.codec)
     denoiser = Denoiser(
@@ -115,7 +122,8 @@ def load_model(folder: Path, device: torch.device, *, files: Files = PLAIN) -> M
         raise CheckpointError(
             f"'{WEIGHTS}' cannot be read or does not fit the model: {type(error).__name__}"
         ) from error
-    return Model(description, codec, denoiser.requires_grad_(False).eval().to(device))
+    denoiser = denoiser.requires_grad_(False).eval().to(compute.torch_device())
+    return Model(description, codec, denoiser, choose_engine(denoiser, compute))
 
 
 def read_description(folder: Path) -> ModelDescription:

@@ -93,7 +93,7 @@ def train_model(
     )
     trained = _from_the_start_if_damaged(fit, workdir)
     save_model(_description(recipe, codec, arranged.layout, sides, trained), trained.module, destination, files=files)
-    model = load_model(destination, compute.torch_device(), files=files)  # as every later job will
+    model = load_model(destination, compute, files=files)  # as every later job will
     made = report_on_model(
         model,
         sides,

@@ -35,7 +35,7 @@ def open_workshop(settings: Settings, *, worker: str = "worker") -> Workshop:
     """The workshop that `settings` describe, of the `worker` of this name; they must name a Redis."""
     assert settings.redis_url is not None
     store = ArtifactStore(settings.data_dir, files=open_files(settings.encryption_key_file))
-    compute = Compute(device=settings.device, precision=settings.precision)
+    compute = Compute(device=settings.device, precision=settings.precision, engine=settings.engine)
     redis = impatient_redis(settings.redis_url)
     return Workshop(
         settings=settings,

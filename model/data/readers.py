@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import os
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 from model.data.arrow import to_pandas
 from model.data.columns import rows
 from model.data.roles import holds_ids
+from model.data.room import check_room
 from model.spec.errors import DataError
 from model.spec.files import Source
 
@@ -25,6 +27,7 @@ PARQUET_MAGIC = b"PAR1"
 SEPARATORS = (",", ";", "\t")
 SAMPLE_BYTES = 2**20
 BYTES_PER_CELL = 8
+BYTES_PER_CSV_CELL = 2  # at least: a digit and a separator
 PANDAS_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+")  # a nameless index that pandas wrote as a column
 # A leading zero, or more digits than every float keeps: as a number, it might be the same as another identifier.
 LOSSY_NUMBER = r"^\s*[+-]?(0[0-9]|([0-9]\.?){16})"
@@ -47,7 +50,8 @@ def read_table(
     CSV is UTF-8 with a header, separated by comma, semicolon or tab; empty fields and the likes of `NA` are missing.
     Identifiers in CSV stay text where a number would lose some of it, such as the zeros of `0012`.
     Integers and booleans with missing values get pandas' nullable types. Raises DataError for an empty, damaged or
-    foreign file, repeated column names, nested columns, and a table beyond the limits (`max_bytes` in memory).
+    foreign file, repeated column names, nested columns, and a table beyond the limits (`max_bytes` in memory);
+    TableTooLarge where the memory that is free now has no room for it.
     """
     limits = Limits(max_columns, max_rows, max_bytes)
     with source.open("rb") as file:
@@ -59,6 +63,19 @@ def read_table(
     if table.num_rows == 0:
         raise DataError("the table has no rows")
     return to_pandas(table)
+
+
+def count_cells(source: Source) -> int:
+    """The most cells that a file can hold, without reading it; 0 for one that is damaged."""
+    with source.open("rb") as file:
+        if file.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
+            return file.seek(0, os.SEEK_END) // BYTES_PER_CSV_CELL
+    try:
+        with source.open("rb") as file:
+            metadata = pq.read_metadata(file)
+    except (pa.ArrowException, OSError):
+        return 0
+    return int(metadata.num_rows * metadata.num_columns)
 
 
 def _read_parquet(source: Source, limits: Limits) -> pa.Table:
@@ -109,6 +126,7 @@ def _check_size(metadata: pq.FileMetaData, limits: Limits) -> None:
     unpacked = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
     if unpacked > limits.bytes:
         raise DataError(f"the file unpacks to {unpacked} bytes; at most {limits.bytes} are allowed")
+    check_room(metadata.num_rows, metadata.num_columns, unpacked)
 
 
 def _check_rows(n_rows: int, n_columns: int, limits: Limits) -> None:
@@ -138,7 +156,10 @@ def _read_csv(source: Source, start: bytes, limits: Limits) -> pa.Table:
     names = [name.strip() for name in header]
     _check_header(names)
     _check_names([name for name in names if name], limits)
-    _check_rows(_count_lines(source, limits), len(names), limits)
+    n_rows = _count_lines(source, limits)
+    _check_rows(n_rows, len(names), limits)
+    with source.open("rb") as file:
+        check_room(n_rows, len(names), file.seek(0, os.SEEK_END))
     types = dict.fromkeys(_text_ids(source, header, separator), pa.string())
     decimal_point = _decimal_point(sample, separator)
     convert = pyarrow.csv.ConvertOptions(strings_can_be_null=True, decimal_point=decimal_point, column_types=types)

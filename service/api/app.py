@@ -34,7 +34,7 @@ from service.api.webhooks import deliver_due
 from service.audit.log import AuditLog
 from service.audit.opening import open_audit
 from service.bundled import register_bundled
-from service.connection import connect
+from service.connection import connect, connect_for_news
 from service.contracts.errors import AccessRefused, AuditUnavailable
 from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
@@ -89,7 +89,7 @@ def _open_services(settings: Settings, redis_url: str) -> Services:
         reconciler=reconciler,
         keys=KeyStore(settings.data_dir),
         quota=Quota(jobs, max_jobs=settings.max_queued_jobs, max_stays=settings.max_queued_stays),
-        watch=JobWatch(jobs=jobs, redis=redis),
+        watch=JobWatch(jobs=jobs, redis=redis, news=connect_for_news(redis_url)),
         outbox=Outbox(store),
         meters=Meters(queue, reconciler),
         audit=open_audit(settings),

@@ -23,7 +23,7 @@ from service.api.downloads import ZIP, Download
 from service.contracts.errors import NotFound
 from service.contracts.ids import is_id
 from service.contracts.records import DESCRIPTION, WEIGHTS, ModelRecord
-from service.contracts.storage import RECORD, ArtifactStore, file_sha256, manifest, write_record
+from service.contracts.storage import RECORD, ArtifactStore, file_sha256, manifest, stage_record
 
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(safetensors|json|html|md)")
 NO_ZIP = "the file is not a zip archive, or a damaged one"
@@ -75,7 +75,7 @@ def import_archive(
     path.unlink()
     record = _linked(_checked_record(folder, files), services)
     record = record.model_copy(update={"origin": "imported", "caller": caller.name})
-    write_record(folder, record)
+    stage_record(folder, record)
     if is_resumed and services.store.exists("models", record.id) and services.store.model(record.id) == record:
         return record
     with services.audit.recorded(event("model.import", f"model/{record.id}", caller=caller, sha256=record.sha256)):

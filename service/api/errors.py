@@ -15,7 +15,15 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from model.spec.errors import CDMTError, CheckpointError, DataError, GuidanceError, RatioError, SchemaError
+from model.spec.errors import (
+    CDMTError,
+    CheckpointError,
+    DataError,
+    GuidanceError,
+    RatioError,
+    SchemaError,
+    TableTooLarge,
+)
 from service.contracts.errors import (
     AlreadyPublished,
     AuditUnavailable,
@@ -108,6 +116,7 @@ TABLE: dict[type[BaseException], Row] = {
     KeyEnded: Row(409, "key-ended", "The key has ended"),
     KeyInFlight: Row(409, "key-in-flight", "A request with this key is being handled"),
     NotReady: Row(409, "not-ready", "Not there yet"),
+    TableTooLarge: Row(413, "too-large", "Content Too Large"),
     BadFields: Row(422, "invalid-request", "The request is not valid"),
     CheckpointError: Row(422, "invalid-model", "Not a model that can be used"),
     DataError: Row(422, "invalid-data", "The table does not match its schema"),

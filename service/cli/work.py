@@ -65,7 +65,7 @@ def generate(
 ) -> tuple[JobResult, Report | None]:
     """Draw a cohort from the model in a folder, and put the `files` of the result where they are wanted."""
     vault = open_files(settings.encryption_key_file)  # it may be a model of the service's
-    stored = read_model(_model_folder(model), _compute(settings).torch_device(), files=vault)
+    stored = read_model(_model_folder(model), _compute(settings), files=vault)
     parsed = GenerateRequest.model_validate({"model_id": stored.record.id, **request})
     check_ratios(parsed.label_ratios, stored.model.schema)
     check_guidance(parsed.sampler.guidance, stored.model.schema)
@@ -118,7 +118,7 @@ def _compute(settings: Settings) -> Compute:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    return Compute(device=settings.device, precision=settings.precision)
+    return Compute(device=settings.device, precision=settings.precision, engine=settings.engine)
 
 
 def _schema(table: Path, file: Path | None) -> Schema:

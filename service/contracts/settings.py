@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(None, ge=1, le=1024, description="of torch on a CPU; absent: half of the cores")
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    engine: Literal["auto", "reference"] = Field(
+        "auto", description="evaluates the network when stays are drawn: the fastest that is exact, or torch's own GRU"
+    )
     chunk_size: int | None = Field(None, ge=1, description="stays sampled at a time; absent: by device")
     train_workers: int = Field(1, ge=1, le=64, description="that `cdmt serve` starts; then set CDMT_THREADS, too")
     generate_workers: int = Field(1, ge=1, le=64)

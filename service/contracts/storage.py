@@ -223,7 +223,16 @@ def _is_in_use(folder: Path) -> bool:
 
 def write_record(folder: Path, record: Spec) -> None:
     """Write `record` into `folder`: durable, and never seen half-written."""
-    write_file(folder / RECORD, record.model_dump_json(indent=1).encode())
+    write_file(folder / RECORD, _as_json(record))
+
+
+def stage_record(folder: Path, record: Spec) -> None:
+    """Write `record` into a folder in staging: `publish` flushes it to the disk with everything else there."""
+    (folder / RECORD).write_bytes(_as_json(record))
+
+
+def _as_json(record: Spec) -> bytes:
+    return record.model_dump_json(indent=1).encode()
 
 
 def manifest(folder: Path, files: Files = PLAIN) -> dict[str, FileEntry]:

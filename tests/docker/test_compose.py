@@ -1,49 +1,18 @@
-"""Builds the images and runs the composition. CDMT_TEST_COMPOSE names an override file, where one is needed."""
+"""The images are built, and the composition runs."""
 
 from __future__ import annotations
 
 import io
-import os
-import shutil
-import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pandas as pd
 import pytest
 
-from service.cli import stack
+from tests.docker.conftest import compose
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
-
-ROOT = Path(__file__).parents[2]
-
-
-def compose(*arguments: str, port: int) -> subprocess.CompletedProcess[str]:
-    """`docker compose` on a project of its own."""
-    files = ["-f", "docker-compose.yml"]
-    if override := os.environ.get("CDMT_TEST_COMPOSE"):
-        files += ["-f", override]
-    command = ["docker", "compose", "-p", "cdmt-ehr-test", *files, *arguments]
-    environment = {**os.environ, "CDMT_PORT": str(port)}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    """The port at which the composed service answers."""
-    if shutil.which("docker") is None:
-        pytest.skip("there is no docker here")
-    port = stack.claim_port("127.0.0.1", 0)
-    try:
-        up = compose("up", "--build", "--detach", "--wait", port=port)
-        assert up.returncode == 0, up.stderr
-        yield port
-    finally:
-        compose("down", "--volumes", port=port)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from model.checkpoint import (
     read_description,
     save_model,
 )
+from model.compute import Compute
 from model.data.codec import Codec
 from model.data.layout import Column, TableLayout
 from model.diffusion.denoiser import Denoiser
@@ -21,7 +22,7 @@ from model.spec.errors import CheckpointError
 from model.training_run import TrainingSummary, dimensions_of
 
 TINY = NetworkConfig(hidden_dim=8, n_layers=1, embedding_dim=4)
-CPU = torch.device("cpu")
+CPU = Compute(device="cpu")
 
 
 @pytest.fixture

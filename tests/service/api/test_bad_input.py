@@ -347,7 +347,7 @@ def test_an_error_that_nobody_foresaw_says_nothing_about_itself(
     def fail(*args: object, **kwargs: object) -> None:
         raise ValueError(f"could not convert {SECRET}")
 
-    monkeypatch.setattr("service.api.ingest.arrange", fail)
+    monkeypatch.setattr("service.api.checking.arrange", fail)
     problem = check_problem(upload(client, parquet(table())), 500)
     assert nothing_is_left(client, store)
     lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]

@@ -1,0 +1,39 @@
+"""The composed service. CDMT_TEST_COMPOSE names an override file, where one is needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.cli import stack
+
+ROOT = Path(__file__).parents[2]
+
+
+def compose(*arguments: str, port: int) -> subprocess.CompletedProcess[str]:
+    """`docker compose` on a project of its own."""
+    files = ["-f", "docker-compose.yml"]
+    if override := os.environ.get("CDMT_TEST_COMPOSE"):
+        files += ["-f", override]
+    command = ["docker", "compose", "-p", "cdmt-ehr-test", *files, *arguments]
+    environment = {**os.environ, "CDMT_PORT": str(port)}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def port() -> Iterator[int]:
+    """The port at which the composed service answers."""
+    if shutil.which("docker") is None:
+        pytest.skip("there is no docker here")
+    port = stack.claim_port("127.0.0.1", 0)
+    try:
+        up = compose("up", "--build", "--detach", "--wait", port=port)
+        assert up.returncode == 0, up.stderr
+        yield port
+    finally:
+        compose("down", "--volumes", port=port)
