@@ -20,6 +20,7 @@ from model.objective import Batch, Module, Objective, log_marginals_of
 from model.spec.base import Spec
 from model.spec.config import TrainingConfig
 from model.spec.errors import NonFiniteLoss
+from model.spec.files import PLAIN, Files
 from model.training_checkpoint import TrainingProgress, fingerprint_of, read_checkpoint, write_checkpoint
 from model.training_step import OptimiserStep
 
@@ -205,7 +206,7 @@ class Fitting(Generic[Module]):
         self.averaged.compute_dtype = torch.float32
         return Fitted(self.averaged.cpu().eval(), summary)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, files: Files = PLAIN) -> None:
         """Write all that a later run needs to go on from here."""
         self.optimise.check()
         adam = self.optimise.optimiser.state
@@ -221,11 +222,11 @@ class Fitting(Generic[Module]):
             history=self.history,
             bfloat16=self.dtype == torch.bfloat16,
         )
-        write_checkpoint(path, tensors, progress, fingerprint=self.fingerprint)
+        write_checkpoint(path, tensors, progress, fingerprint=self.fingerprint, files=files)
 
-    def restore(self, path: Path) -> None:
+    def restore(self, path: Path, files: Files = PLAIN) -> None:
         """Go on from what `save` wrote; CheckpointError if it is damaged or belongs to another training."""
-        tensors, progress = read_checkpoint(path, fingerprint=self.fingerprint, device=self.device)
+        tensors, progress = read_checkpoint(path, fingerprint=self.fingerprint, device=self.device, files=files)
         self._restore_tensors(tensors)
         self.step, self.elapsed = progress.step, progress.elapsed
         self._compute_in(torch.bfloat16 if progress.bfloat16 else torch.float32)

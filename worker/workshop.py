@@ -12,6 +12,7 @@ from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
+from service.contracts.vault import open_files
 from worker.models import ModelCache
 from worker.progress import impatient_redis
 
@@ -33,7 +34,7 @@ class Workshop:
 def open_workshop(settings: Settings, *, worker: str = "worker") -> Workshop:
     """The workshop that `settings` describe, of the `worker` of this name; they must name a Redis."""
     assert settings.redis_url is not None
-    store = ArtifactStore(settings.data_dir)
+    store = ArtifactStore(settings.data_dir, files=open_files(settings.encryption_key_file))
     compute = Compute(device=settings.device, precision=settings.precision, engine=settings.engine)
     redis = impatient_redis(settings.redis_url)
     return Workshop(

@@ -54,6 +54,7 @@ RULES: dict[str, tuple[Scope, ...]] = {
     "GET /keys/{key_id}": ("admin",),
     "POST /keys/{key_id}/rotate": ("admin",),
     "DELETE /keys/{key_id}": ("admin",),
+    "GET /audit": ("admin",),
     "POST /session": ANY_SCOPE,
     "GET /session": ANY_SCOPE,
     "DELETE /session": ANY_SCOPE,
@@ -104,6 +105,7 @@ def refused(request: Request, error: Exception) -> Response:
 def tell_refusal(request: Request, reason: str) -> None:
     """Put down that somebody was not let in. What they showed is not put down; of a key, its id."""
     who: Caller | None = getattr(request.state, "caller", None)
+    request.state.refused = reason
     log.warning(
         "access_refused",
         reason=reason,

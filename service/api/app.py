@@ -24,20 +24,24 @@ from service.api.middleware import BodyLimit, HeadAsGet, HostCheck, RequestConte
 from service.api.oidc import tokens_of
 from service.api.openapi import PROBLEM_RESPONSE, with_access_and_problems
 from service.api.quota import Quota
-from service.api.retention import sweep_expired
-from service.api.routes import datasets, health, jobs, keys, models, schemas, session
+from service.api.refusals import RefusalAudit
+from service.api.retention import sweep_expired, sweep_old
+from service.api.routes import audit, datasets, health, jobs, keys, models, schemas, session
 from service.api.sessions import Sessions
 from service.api.signing import read_webhook_secret
 from service.api.watch import JobWatch
 from service.api.webhooks import deliver_due
+from service.audit.log import AuditLog
+from service.audit.opening import open_audit
 from service.bundled import register_bundled
 from service.connection import connect, connect_for_news
-from service.contracts.errors import AccessRefused
+from service.contracts.errors import AccessRefused, AuditUnavailable
 from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
 from service.contracts.keys import ApiKeys
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
+from service.contracts.vault import open_files
 from service.contracts.webhooks import Outbox
 from service.jobs import JobQueue
 from service.reconciler import Reconciler
@@ -65,14 +69,14 @@ def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
     app.state.services = services
     errors.install(app)
     app.add_exception_handler(AccessRefused, access.refused)
-    for routes in (datasets, jobs, models, schemas, keys, session, health):
+    for routes in (datasets, jobs, models, schemas, audit, keys, session, health):
         app.include_router(routes.router)
     app.openapi = with_access_and_problems(app)  # type: ignore[method-assign]
     return app
 
 
 def _open_services(settings: Settings, redis_url: str) -> Services:
-    store = ArtifactStore(settings.data_dir)
+    store = ArtifactStore(settings.data_dir, files=open_files(settings.encryption_key_file))
     jobs = JobStore(store, retention_seconds=settings.retention_seconds)
     redis = connect(redis_url)
     queue = JobQueue(redis=redis, jobs=jobs, settings=settings)
@@ -88,6 +92,7 @@ def _open_services(settings: Settings, redis_url: str) -> Services:
         watch=JobWatch(jobs=jobs, redis=redis, news=connect_for_news(redis_url)),
         outbox=Outbox(store),
         meters=Meters(queue, reconciler),
+        audit=open_audit(settings),
         webhook_secret=read_webhook_secret(settings.webhook_secret_file),
         authenticator=Authenticator(
             ApiKeys(settings.data_dir),
@@ -105,6 +110,7 @@ def _middleware(services: Services) -> list[Middleware]:
     host_check = [Middleware(HostCheck, host=settings.host)] if settings.is_auth_off else []
     return [
         Middleware(RequestContext, meters=services.meters),
+        Middleware(RefusalAudit, audit=services.audit),
         *host_check,
         Middleware(Guard, services=services),
         Middleware(BodyLimit, uploads=frozenset({"/datasets", "/models", "/jobs/evaluate"}), **limits),
@@ -118,6 +124,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     _warn(services)
     for model_id in register_bundled(services.store):
         log.info("bundled model registered", model_id=model_id)
+    await asyncio.to_thread(_settle, services.audit)
     beside = [asyncio.create_task(loop(services)) for loop in (_reconcile_for_ever, _deliver_for_ever)]
     yield
     services.watch.close()
@@ -126,6 +133,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await task
     services.queue.redis.close()
+
+
+def _settle(audit: AuditLog) -> None:
+    """Seal what a crash has torn. A log that is damaged is no reason not to start: what needs it is refused."""
+    try:
+        audit.check()
+    except AuditUnavailable as error:
+        log.error("audit_unavailable", detail=str(error))
 
 
 def _warn(services: Services) -> None:
@@ -145,6 +160,7 @@ async def _reconcile_for_ever(services: Services) -> None:
         await _try(services.keys.sweep)
         await _try(services.reconciler.reconcile)
         await _try(partial(sweep_expired, services))
+        await _try(partial(sweep_old, services))
         await asyncio.sleep(settings.reconcile_every_seconds)
 
 

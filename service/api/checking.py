@@ -19,6 +19,7 @@ from model.data.inference import infer_schema
 from model.data.layout import TableSummary
 from model.data.readers import Limits, count_cells, read_table
 from model.spec.errors import CDMTError, TableTooLarge
+from model.spec.files import Files
 from model.spec.schema import Schema
 from service.contracts.logs import configure_logs
 from service.contracts.settings import Settings
@@ -44,26 +45,29 @@ class CheckedTable(NamedTuple):
 
 
 def check_upload(
-    source: Path, target: Path, *, schema: Schema | None, settings: Settings, one_class: bool = False
+    upload: Path, target: Path, *, schema: Schema | None, settings: Settings, files: Files, one_class: bool = False
 ) -> CheckedTable:
-    """Read the table in the uploaded file `source`, which is then removed, and write its columns to `target`.
+    """Read the table in the uploaded file, which is then removed, and write its columns to `target`.
 
     Without a schema, one is inferred. Raises DataError, SchemaError; TableTooLarge where the memory does not suffice.
     """
     limits = Limits(settings.max_columns, settings.max_rows, settings.max_table_bytes)
-    work = partial(_check, source, target, schema=schema, limits=limits, one_class=one_class)
+    work = partial(_check, upload, target, schema=schema, limits=limits, files=files, one_class=one_class)
     length = 0 if schema is None else schema.sequence_length
-    may_take = count_cells(source) * max(BYTES_PER_CELL, BYTES_PER_GRID_CELL * length)
+    may_take = count_cells(files.source(upload)) * max(BYTES_PER_CELL, BYTES_PER_GRID_CELL * length)
     return work() if may_take <= SMALL_BYTES else run_apart(work, log_level=settings.log_level)
 
 
-def _check(source: Path, target: Path, *, schema: Schema | None, limits: Limits, one_class: bool) -> CheckedTable:
-    frame = read_table(source, max_columns=limits.columns, max_rows=limits.rows, max_bytes=limits.bytes)
-    source.unlink()
+def _check(
+    upload: Path, target: Path, *, schema: Schema | None, limits: Limits, files: Files, one_class: bool
+) -> CheckedTable:
+    frame = read_table(files.source(upload), max_columns=limits.columns, max_rows=limits.rows, max_bytes=limits.bytes)
+    upload.unlink()
     schema = schema or infer_schema(frame)
     arranged = arrange(frame, schema, one_class=one_class)
     columns = {column.name: column.dtype for column in arranged.layout.columns}
-    frame[list(columns)].to_parquet(target, index=False, compression="zstd")
+    with files.create(target) as file:
+        frame[list(columns)].to_parquet(file, index=False, compression="zstd")
     return CheckedTable(schema, columns, arranged.summary)
 
 

@@ -17,6 +17,7 @@ from service.api.quota import Quota
 from service.api.sessions import Sessions
 from service.api.signing import WebhookSecret
 from service.api.watch import JobWatch
+from service.audit.log import AuditLog
 from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
 from service.contracts.keys import Scope
@@ -45,6 +46,7 @@ class Services:
     quota: Quota
     outbox: Outbox
     meters: Meters
+    audit: AuditLog
     authenticator: Authenticator
     attempts: Attempts
     sessions: Sessions

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
@@ -25,6 +26,7 @@ from model.spec.errors import (
 )
 from service.contracts.errors import (
     AlreadyPublished,
+    AuditUnavailable,
     CrossSite,
     Forbidden,
     IllegalTransition,
@@ -46,6 +48,8 @@ from service.contracts.errors import (
 )
 from service.contracts.jobs import problem_type
 
+log = structlog.get_logger(__name__)
+
 MEDIA_TYPE = "application/problem+json"
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 MAX_POINTER = 200
@@ -54,6 +58,7 @@ ANSWER_HEADERS = {
     "unauthorized": {"WWW-Authenticate": "Bearer"},
     "key-in-flight": {"Retry-After": "1"},
     "too-many-jobs": {"Retry-After": "5"},
+    "audit-unavailable": {"Retry-After": "5"},
     "provider-unavailable": {"Retry-After": "30"},
     "queue-unavailable": {"Retry-After": "5"},
 }
@@ -122,12 +127,14 @@ TABLE: dict[type[BaseException], Row] = {
     SchemaError: Row(422, "invalid-schema", "The schema contradicts itself or the table"),
     TooManyAttempts: Row(429, "too-many-attempts", "Too many wrong keys"),
     TooManyJobs: Row(429, "too-many-jobs", "Too many unfinished jobs"),
+    AuditUnavailable: Row(503, "audit-unavailable", "The audit log cannot be written"),
     ProviderUnavailable: Row(503, "provider-unavailable", "The identity provider does not answer"),
     QueueUnavailable: Row(503, "queue-unavailable", "The job queue does not answer"),
     RedisError: Row(503, "queue-unavailable", "The job queue does not answer"),
     CDMTError: Row(500, "internal-error", "Something went wrong here"),
 }
 DISK_FULL_ROW = Row(507, "disk-full", "The disk is full")
+DISK_FULL_DETAIL = "disk full: nothing of this request was kept; free some space first"
 INTERNAL_ROW = Row(500, "internal-error", "Something went wrong here")
 INTERNAL_DETAIL = "an unexpected error; the log of the gateway has it under this request_id"
 
@@ -152,6 +159,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The response that says so."""
+    request.state.problem = row.slug
     body = Problem(
         type=problem_type(row.slug),
         title=row.title,
@@ -174,8 +182,7 @@ def internal_problem(request: Request) -> Response:
 def own_problem(request: Request, error: Exception) -> Response:
     """The answer to an exception whose type is in the table."""
     row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
-    detail = "the job queue does not answer; try again later" if isinstance(error, RedisError) else str(error)
-    return problem(request, row, detail, errors=_own_fields(error), headers=_own_headers(error, row))
+    return problem(request, row, _detail(error), errors=_own_fields(error), headers=_own_headers(error, row))
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]], body: object, prefix: str = "") -> list[FieldError]:
@@ -217,12 +224,25 @@ def _allowed(request: Request) -> dict[str, str]:
 async def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, OSError) and not isinstance(error, RedisError):
         return _operating_system(request, error)
+    if isinstance(error, AuditUnavailable) and error.errno in DISK_FULL:
+        return problem(request, DISK_FULL_ROW, DISK_FULL_DETAIL)
     return own_problem(request, error)
+
+
+def _detail(error: Exception) -> str:
+    """What a client is told; where things lie here is not for it."""
+    match error:
+        case RedisError():
+            return "the job queue does not answer; try again later"
+        case AuditUnavailable():
+            log.error("audit_unavailable", detail=str(error))
+            return "the audit log cannot be written, and without it nothing is handed out or changed; try again later"
+    return str(error)
 
 
 def _operating_system(request: Request, error: OSError) -> Response:
     if error.errno in DISK_FULL:
-        return problem(request, DISK_FULL_ROW, "disk full: nothing of this request was kept; free some space first")
+        return problem(request, DISK_FULL_ROW, DISK_FULL_DETAIL)
     raise error
 
 

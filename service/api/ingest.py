@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from model.spec.schema import Schema
+from service.api.auditing import event
 from service.api.checking import check_upload
 from service.api.deps import Caller, Services
 from service.api.errors import BadFields, FieldError, field_errors
@@ -29,7 +30,8 @@ def ingest(upload: Upload, folder: Path, *, dataset_id: str, services: Services,
     if services.store.exists("datasets", dataset_id):
         return services.store.dataset(dataset_id)
     given, name = given_schema(upload), dataset_name(upload)
-    checked = check_upload(upload.path, folder / TABLE, schema=given, settings=services.settings)
+    files = services.store.files
+    checked = check_upload(upload.path, folder / TABLE, schema=given, settings=services.settings, files=files)
     record = DatasetRecord(
         id=dataset_id,
         created_at=now(),
@@ -39,13 +41,15 @@ def ingest(upload: Upload, folder: Path, *, dataset_id: str, services: Services,
         table_schema=checked.schema,
         schema_inferred=given is None,
         columns=checked.columns,
-        files=manifest(folder),
+        files=manifest(folder, files),
         sha256=upload.sha256,
         bytes=upload.bytes,
-        **checked.summary.model_dump(),
+        **checked.summary.told().model_dump(),
     )
     stage_record(folder, record)
-    services.store.publish(folder, "datasets", record.id)
+    upload_of = event("dataset.upload", f"dataset/{record.id}", caller=caller, bytes=upload.bytes)
+    with services.audit.recorded(upload_of):
+        services.store.publish(folder, "datasets", record.id)
     return record
 
 

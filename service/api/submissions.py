@@ -10,8 +10,10 @@ from model.spec.errors import DataError
 from model.spec.guidance import check_guidance
 from model.spec.ratios import check_ratios
 from service.api.access import check_owner
+from service.api.auditing import event
 from service.api.deps import Caller, Services
 from service.api.webhooks import check_webhook
+from service.audit.entries import Event
 from service.contracts.errors import InUse, LimitExceeded, NotFound, NotReady
 from service.contracts.job_store import check_ended
 from service.contracts.jobs import JobRecord, now
@@ -36,16 +38,23 @@ def submit(
             return services.jobs.read(job_id)  # the reconciler sees to it that it is in the queue
         _check(request, services)
         services.quota.check(caller.name, request)
-        if request.webhook is not None:
-            services.outbox.add(job_id)
         record = JobRecord(
             id=job_id, created_at=now(), request=request, request_id=caller.request_id, caller=caller.name
         )
-        services.jobs.create(record, table=table)
+        with services.audit.recorded(_submission(record, caller)):
+            if request.webhook is not None:
+                services.outbox.add(job_id)
+            services.jobs.create(record, table=table)
         services.quota.add(caller.name, request)
     services.queue.enqueue(record)
     log.info("job_submitted", job_id=record.id, kind=record.kind)
     return record
+
+
+def cancel_job(job_id: str, services: Services, *, caller: Caller) -> JobRecord:
+    """Ask a job to stop; IllegalTransition if it has ended in another way."""
+    with services.audit.recorded_if_possible(event("job.cancel", f"job/{job_id}", caller=caller)):
+        return services.queue.cancel(job_id)
 
 
 def delete_dataset(dataset_id: str, services: Services, *, caller: Caller) -> None:
@@ -53,7 +62,9 @@ def delete_dataset(dataset_id: str, services: Services, *, caller: Caller) -> No
     with services.exclusive:
         check_owner(caller, services.store.dataset(dataset_id).caller, "dataset")
         _check_unused(dataset_id, services, caller=caller)
-        services.store.remove("datasets", dataset_id)
+        deletion = event("dataset.delete", f"dataset/{dataset_id}", caller=caller)
+        with services.audit.recorded_if_possible(deletion):
+            services.store.remove("datasets", dataset_id)
 
 
 def delete_model(model_id: str, services: Services, *, caller: Caller) -> None:
@@ -61,7 +72,9 @@ def delete_model(model_id: str, services: Services, *, caller: Caller) -> None:
     with services.exclusive:
         check_owner(caller, services.store.model(model_id).caller, "model")
         _check_unused(model_id, services, caller=caller)
-        services.store.remove("models", model_id)
+        deletion = event("model.delete", f"model/{model_id}", caller=caller)
+        with services.audit.recorded_if_possible(deletion):
+            services.store.remove("models", model_id)
 
 
 def delete_job(job_id: str, services: Services, *, caller: Caller) -> None:
@@ -69,7 +82,8 @@ def delete_job(job_id: str, services: Services, *, caller: Caller) -> None:
     with services.exclusive:
         check_ended(services.jobs.read(job_id))
         _check_unused(job_id, services, caller=caller)
-        remove_job(job_id, services)
+        with services.audit.recorded_if_possible(event("job.delete", f"job/{job_id}", caller=caller)):
+            remove_job(job_id, services)
     services.queue.forget(job_id)
 
 
@@ -86,6 +100,18 @@ def remove_job(job_id: str, services: Services) -> None:
 def needed_things(services: Services) -> set[str | None]:
     """The ids of all datasets, models and jobs that a job that has not ended needs."""
     return {thing_id for record in services.jobs.active() for thing_id in _needs(record.request, services)}
+
+
+def _submission(record: JobRecord, caller: Caller) -> Event:
+    """What is put down of a job: its kind, and what it is about."""
+    thing = f"job/{record.id}"
+    match record.request:
+        case TrainRequest(dataset_id=dataset_id):
+            return event("job.train", thing, caller=caller, dataset=dataset_id)
+        case GenerateRequest(model_id=model_id, n_stays=n_stays):
+            return event("job.generate", thing, caller=caller, model=model_id, n_stays=n_stays)
+        case EvaluateRequest(dataset_id=dataset_id, job_id=job_id):
+            return event("job.evaluate", thing, caller=caller, dataset=dataset_id, cohort=job_id or "uploaded")
 
 
 def _check(request: Request, services: Services) -> None:

@@ -41,7 +41,7 @@ async def submit_table(
     Raises BadFields, RequestValidationError or NotFound for the form's other fields, DataError for the table.
     """
     with services.store.staging("table") as folder:
-        form = await receive_upload(request, folder / "upload", fields=FIELDS)
+        form = await receive_upload(request, folder / "upload", fields=FIELDS, files=services.store.files)
 
         async def make(job_id: str, _is_resumed: bool) -> Answer:
             async with services.ingesting:
@@ -58,7 +58,14 @@ def _submit(form: Upload, folder: Path, *, job_id: str, services: Services, call
     schema = services.store.dataset(request.dataset_id).table_schema
     # Nobody is a patient of several synthetic stays, and a cohort may be of one label.
     schema = schema.model_copy(update={"patient_id": None})
-    checked = check_upload(form.path, folder / SYNTHETIC, schema=schema, settings=services.settings, one_class=True)
+    checked = check_upload(
+        form.path,
+        folder / SYNTHETIC,
+        schema=schema,
+        settings=services.settings,
+        files=services.store.files,
+        one_class=True,
+    )
     if checked.summary.n_stays < 2:
         raise DataError("the table has one stay; an evaluation needs at least 2")
     assert request.table is not None

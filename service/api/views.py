@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import AwareDatetime, BaseModel
 
+from service.contracts.errors import NotFound
 from service.contracts.jobs import JobError, JobKind, JobRecord, JobResult, JobState, PrivacyOverride
 from service.contracts.live import Progress
+from service.contracts.records import ModelRecord
 from service.contracts.requests import EvaluateRequest, GenerateRequest, Request, TrainRequest
+from service.contracts.storage import ArtifactStore
 from service.contracts.webhooks import Delivery
 from service.jobs import LiveStatus
 
@@ -47,6 +52,26 @@ class JobView(BaseModel):
     expires_at: AwareDatetime | None
     webhook: Delivery | None
     links: JobLinks
+
+
+class ModelView(ModelRecord):
+    """A model. `dataset`: whether the table that it was trained on is still in this installation.
+
+    Where it is gone, or never was here, nobody can tell how close a cohort of the model is to real stays.
+    """
+
+    dataset: Literal["here", "deleted", "never_here"]
+
+
+def model_view(record: ModelRecord, store: ArtifactStore) -> ModelView:
+    """The body of GET /models/{id}."""
+    if record.dataset_id is None:
+        return ModelView(**dict(record), dataset="never_here")
+    try:
+        is_here = store.dataset(record.dataset_id).sha256 == record.dataset_sha256
+    except NotFound:
+        is_here = False
+    return ModelView(**dict(record), dataset="here" if is_here else "deleted")
 
 
 def job_view(

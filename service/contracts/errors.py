@@ -24,6 +24,8 @@ CDMTError
     ├── TooManyJobs         a caller has as many unfinished jobs as this installation allows
     ├── LimitExceeded       a request asks for more than this installation allows
     ├── BadInstallation     the file with the installation's id holds something else
+    ├── Undecryptable       a stored file that none of the keys opens, or that was altered
+    ├── AuditUnavailable    the audit log cannot be written, or is not as it was left
     └── QueueUnavailable    Redis does not answer
 """
 
@@ -161,6 +163,18 @@ class KeyReused(ServiceError):
 
 class TooManyJobs(ServiceError):
     """A caller has as many jobs that have not ended as this installation allows."""
+
+
+class Undecryptable(ServiceError):
+    """A file that is encrypted cannot be read: the key is not there, or the file is not what was written."""
+
+
+class AuditUnavailable(ServiceError):
+    """What must be put down in the audit log cannot be, so it is not done; `errno` says why, if the disk is why."""
+
+    def __init__(self, message: str, *, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
 
 
 class QueueUnavailable(ServiceError):

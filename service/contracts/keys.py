@@ -18,17 +18,17 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from pydantic import AwareDatetime, Field, ValidationError
 
 from model.spec.base import Spec
 from service.contracts.errors import EndedCredential, KeyEnded, NotFound, WrongCredential
 from service.contracts.jobs import now
-from service.contracts.storage import write_file
+from service.contracts.storage import give_to_owner_of, write_file
 
 Scope = Literal["read", "generate", "train", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -73,6 +73,15 @@ class NewKey(NamedTuple):
     record: KeyRecord
 
 
+Witness: TypeAlias = Callable[[KeyRecord], AbstractContextManager[None]]
+"""Is told of a key as it will be, around its writing; what it raises before keeps the key as it is."""
+
+
+def nobody(_record: KeyRecord) -> AbstractContextManager[None]:
+    """The witness who sees nothing."""
+    return nullcontext()
+
+
 class ApiKeys:
     """The keys of an installation. Any number of processes may use them at the same time."""
 
@@ -80,9 +89,11 @@ class ApiKeys:
         self.root = root.absolute() / "keys"
         if not self.root.exists():
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _give_to_owner_of(self.root.parent, self.root)
+            give_to_owner_of(self.root.parent, self.root)
 
-    def create(self, name: str, *, scopes: Iterable[Scope], days: int = DEFAULT_DAYS) -> NewKey:
+    def create(
+        self, name: str, *, scopes: Iterable[Scope], days: int = DEFAULT_DAYS, witness: Witness = nobody
+    ) -> NewKey:
         """A new key, on the disk when this returns; with `days` = 0, it does not expire.
 
         ValidationError for a name that no caller can have, for unknown scopes, and for none.
@@ -100,10 +111,13 @@ class ApiKeys:
                 expires_at=_in_days(days),
                 sha256=digest(key),
             )
-            self._write(record)
+            with witness(record):
+                self._write(record)
         return NewKey(key, record)
 
-    def rotate(self, key_id: str, *, overlap_hours: float = 0, days: int | None = None) -> NewKey:
+    def rotate(
+        self, key_id: str, *, overlap_hours: float = 0, days: int | None = None, witness: Witness = nobody
+    ) -> NewKey:
         """The key with another secret; the old one is good for `overlap_hours` more. NotFound, KeyEnded.
 
         With `days`, it expires in so many days from now (0: never); else when it would have.
@@ -122,13 +136,14 @@ class ApiKeys:
             }
             return record.model_copy(update=changed)
 
-        return NewKey(key, self._change(key_id, rotated))
+        return NewKey(key, self._change(key_id, rotated, witness))
 
-    def revoke(self, key_id: str) -> KeyRecord:
+    def revoke(self, key_id: str, *, witness: Witness = nobody) -> KeyRecord:
         """End a key: no request that begins after this returns gets in by it. Its record stays. NotFound."""
         return self._change(
             key_id,
             lambda record: record if record.revoked_at else record.model_copy(update={"revoked_at": now()}),
+            witness,
         )
 
     def read(self, key_id: str) -> KeyRecord:
@@ -163,10 +178,11 @@ class ApiKeys:
             raise EndedCredential(f"this key ('{key_id}') was replaced by a new one")
         return record
 
-    def _change(self, key_id: str, change: Callable[[KeyRecord], KeyRecord]) -> KeyRecord:
+    def _change(self, key_id: str, change: Callable[[KeyRecord], KeyRecord], witness: Witness) -> KeyRecord:
         with self._alone():
             record = change(self.read(key_id))
-            self._write(record)
+            with witness(record):
+                self._write(record)
         return record
 
     def _found(self, key_id: str) -> KeyRecord | None:
@@ -180,7 +196,7 @@ class ApiKeys:
 
     def _write(self, record: KeyRecord) -> None:
         write_file(self._path(record.id), record.model_dump_json(indent=1).encode(), mode=0o600)
-        _give_to_owner_of(self.root, self._path(record.id))
+        give_to_owner_of(self.root, self._path(record.id))
 
     def _path(self, key_id: str) -> Path:
         return self.root / f"{key_id}.json"
@@ -205,13 +221,6 @@ def key_id_of(text: str) -> str | None:
 def digest(key: str) -> str:
     """What is kept of a key: its SHA-256 in hex."""
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()
-
-
-def _give_to_owner_of(folder: Path, path: Path) -> None:
-    """What root has written, the service, which is not root, must be able to read."""
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _new_key(key_id: str) -> str:

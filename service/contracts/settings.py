@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     )
     webhook_secret_file: Path | None = Field(None, description="holds the secret that webhooks are signed with")
     admin_key_file: Path | None = Field(None, description="holds a key of an admin's, beside those of `cdmt keys`")
+    audit_dir: Path | None = Field(None, description="of the audit log; absent: `audit` in the data folder")
+    audit_key_file: Path | None = Field(None, description="holds the key that signs the audit log's head")
+    audit_max_bytes: int = Field(64 << 20, ge=4096, description="of a file of the audit log, before the next is begun")
     privacy_not_evaluated: Literal["release", "bundled", "hold"] = Field(
         "bundled", description="which cohorts leave untested, because the model's training data are not here"
     )
@@ -75,6 +78,10 @@ class Settings(BaseSettings):
     data_dir: Path = Path("var")
     redis_url: str | None = Field(
         None, validation_alias=AliasChoices("CDMT_REDIS_URL", "REDIS_URL"), description="absent: an embedded Valkey"
+    )
+
+    encryption_key_file: Path | None = Field(
+        None, description="holds the keys that encrypt tables, weights and checkpoints; absent: they are plain"
     )
 
     # Jobs. Training may be long, but a job without any limit would hide a hang for ever.
@@ -88,6 +95,13 @@ class Settings(BaseSettings):
         ge=0,
         le=36_500 * DAY,
         description="how long a job is kept after its end, with its cohort and report; 0: for ever",
+    )
+    dataset_retention_seconds: int = Field(
+        0, ge=0, le=36_500 * DAY, description="how long a dataset is kept after its upload; 0: until it is deleted"
+    )
+    model_retention_seconds: int = Field(0, ge=0, le=36_500 * DAY, description="the same of a model, but bundled ones")
+    cohort_retention_seconds: int = Field(
+        0, ge=0, le=36_500 * DAY, description="how long a cohort is kept once drawn; 0: as long as its job"
     )
     lease_seconds: int = Field(60, ge=1, description="after which a silent worker's job is given to another")
     cancel_grace_seconds: float = Field(10, ge=0, description="before a cancelled job is stopped by force")
@@ -189,6 +203,11 @@ class Settings(BaseSettings):
     def allowed_webhook_hosts(self) -> frozenset[str]:
         """The hosts, some with a port, that webhooks may go to."""
         return frozenset(host.strip().lower() for host in self.webhook_hosts.split(",") if host.strip())
+
+    @property
+    def audit_folder(self) -> Path:
+        """Where the audit log lies."""
+        return self.audit_dir or self.data_dir / "audit"
 
     @property
     def worker_threads(self) -> int:

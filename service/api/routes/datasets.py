@@ -32,7 +32,7 @@ router = APIRouter(prefix="/datasets", tags=["datasets"])
 async def upload(request: Request, services: ServicesDep, caller: CallerDep, once: OnceDep) -> Response:
     """Store a table of real stays, with the schema given or inferred. Only counts come back."""
     with services.store.staging("dataset") as folder:
-        form = await receive_upload(request, folder / "upload", fields=("schema", "name"))
+        form = await receive_upload(request, folder / "upload", fields=("schema", "name"), files=services.store.files)
 
         async def make(dataset_id: str, _is_resumed: bool) -> Answer:
             async with services.ingesting:

@@ -24,7 +24,7 @@ from service.api.middleware import is_head
 from service.api.openapi import file_form, with_json
 from service.api.paging import Cursor, Limit, Page, after, link_next, take
 from service.api.results import cohort_download, job_report, wanted_report
-from service.api.submissions import delete_job, submit
+from service.api.submissions import cancel_job, delete_job, submit
 from service.api.tables import submit_table
 from service.api.views import JobView, job_view
 from service.api.waiting import preferred_wait, wait_for_end
@@ -128,10 +128,10 @@ def get_job(job: OwnJob, response: Response, services: ServicesDep) -> JobView:
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses={200: {"description": "It is cancelled."}})
-def cancel(job: OwnJob, response: Response, services: ServicesDep) -> JobView:
+def cancel(job: OwnJob, response: Response, services: ServicesDep, caller: CallerDep) -> JobView:
     """Ask a job to stop: one that waits is cancelled at once, one that runs stops within seconds."""
     response.status_code = 200 if job.status == "cancelled" else 202
-    return _now(services.queue.cancel(job.id), services)
+    return _now(cancel_job(job.id, services, caller=caller), services)
 
 
 @router.get("/{job_id}/events", response_class=EventSourceResponse, responses=NOTHING_MORE)
@@ -171,15 +171,15 @@ def get_cohort(
 
 
 @router.get("/{job_id}/report", response_class=Response)
-def get_report(job: OwnJob, request: Request, services: ServicesDep) -> Response:
+def get_report(job: OwnJob, request: Request, services: ServicesDep, caller: CallerDep) -> Response:
     """The report: JSON, or HTML for `Accept: text/html`."""
-    return job_report(job, services, wanted=wanted_report(request))
+    return job_report(request, job, services, caller=caller, wanted=wanted_report(request))
 
 
 @router.get("/{job_id}/report.html", response_class=Response)
-def get_report_html(job: OwnJob, services: ServicesDep) -> Response:
+def get_report_html(job: OwnJob, request: Request, services: ServicesDep, caller: CallerDep) -> Response:
     """The report as one page that needs nothing else."""
-    return job_report(job, services, wanted="html")
+    return job_report(request, job, services, caller=caller, wanted="html")
 
 
 async def _submitted(body: Wanted, request: Request, services: Services, *, caller: Caller, once: Once) -> Response:

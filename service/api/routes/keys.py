@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import AwareDatetime, Field
 
 from model.spec.base import Spec
-from service.api.deps import ServicesDep, json_only
+from service.api.auditing import key_event
+from service.api.deps import CallerDep, ServicesDep, json_only
 from service.api.paging import Page
 from service.contracts.jobs import now
 from service.contracts.keys import (
@@ -60,9 +61,15 @@ class ShownKey(KeyView):
 
 
 @router.post("", status_code=201, dependencies=[Depends(json_only)])
-def create(body: KeyRequest, response: Response, services: ServicesDep) -> ShownKey:
+def create(body: KeyRequest, response: Response, services: ServicesDep, caller: CallerDep) -> ShownKey:
     """Make a key. The answer shows it, and nothing does again: no Idempotency-Key here, which would keep it."""
-    return _shown(services.authenticator.keys.create(body.name, scopes=body.scopes, days=body.days), response)
+    new = services.authenticator.keys.create(
+        body.name,
+        scopes=body.scopes,
+        days=body.days,
+        witness=lambda record: services.audit.recorded(key_event("key.create", record, caller)),
+    )
+    return _shown(new, response)
 
 
 @router.get("")
@@ -78,16 +85,24 @@ def get_key(key_id: str, services: ServicesDep) -> KeyView:
 
 
 @router.post("/{key_id}/rotate", dependencies=[Depends(json_only)])
-def rotate(key_id: str, body: Rotation, response: Response, services: ServicesDep) -> ShownKey:
+def rotate(key_id: str, body: Rotation, response: Response, services: ServicesDep, caller: CallerDep) -> ShownKey:
     """Give a key another secret, which the answer shows; 409 for a key that has ended."""
-    keys = services.authenticator.keys
-    return _shown(keys.rotate(key_id, overlap_hours=body.overlap_hours, days=body.days), response)
+    new = services.authenticator.keys.rotate(
+        key_id,
+        overlap_hours=body.overlap_hours,
+        days=body.days,
+        witness=lambda record: services.audit.recorded(key_event("key.rotate", record, caller)),
+    )
+    return _shown(new, response)
 
 
 @router.delete("/{key_id}", status_code=204)
-def revoke(key_id: str, services: ServicesDep) -> None:
+def revoke(key_id: str, services: ServicesDep, caller: CallerDep) -> None:
     """Revoke a key: it opens nothing from now on. Its record stays in the list."""
-    services.authenticator.keys.revoke(key_id)
+    services.authenticator.keys.revoke(
+        key_id,
+        witness=lambda record: services.audit.recorded_if_possible(key_event("key.revoke", record, caller)),
+    )
 
 
 def _view(record: KeyRecord) -> KeyView:

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime
 
 from model.spec.base import Spec
+from service.api.auditing import event
 from service.api.auth import Way
-from service.api.deps import CallerDep, ServicesDep
+from service.api.deps import Caller, CallerDep, ServicesDep
 from service.api.sessions import Session, forget_cookie, session_cookie, set_cookie
 from service.contracts.errors import Unauthorized
 from service.contracts.keys import SCOPES, Scope
@@ -36,6 +37,7 @@ def log_in(request: Request, response: Response, services: ServicesDep, caller: 
     """Open a session for the key in `Authorization`; the cookie comes with the answer."""
     if caller.identity.credential is None or _session(request) is not None:
         raise Unauthorized(NO_KEY)
+    services.audit.append(event("session.open", _key(caller), caller=caller))
     session_id, session = services.sessions.open(caller.identity.credential)
     set_cookie(request, response, session_id, seconds=services.settings.session_seconds)
     request.state.session = session
@@ -59,13 +61,18 @@ def who_am_i(request: Request, response: Response, services: ServicesDep, caller
 
 
 @router.delete("", status_code=204)
-def log_out(request: Request, response: Response, services: ServicesDep) -> None:
+def log_out(request: Request, response: Response, services: ServicesDep, caller: CallerDep) -> None:
     """End the session of the cookie."""
     session_id = session_cookie(request)
     if session_id is not None:
-        services.sessions.close(session_id)
+        with services.audit.recorded_if_possible(event("session.close", _key(caller), caller=caller)):
+            services.sessions.close(session_id)
     forget_cookie(request, response)
 
 
 def _session(request: Request) -> Session | None:
     return cast("Session | None", getattr(request.state, "session", None))
+
+
+def _key(caller: Caller) -> str | None:
+    return f"key/{caller.key_id}" if caller.key_id else None

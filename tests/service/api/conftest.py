@@ -29,10 +29,11 @@ from service.contracts.storage import KINDS, ArtifactStore
 
 
 class Gateway(NamedTuple):
-    """A running gateway: its settings, and a client of it."""
+    """A running gateway: its settings, a client of it, and the app itself."""
 
     settings: Settings
     client: httpx.Client
+    app: FastAPI
 
 
 class Keyed(NamedTuple):
@@ -71,8 +72,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> Iterat
     """The gateway of this test session. Its reconciler is asleep: the tests of the queue call it themselves."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("gateway"), max_stays=1_000_000, reconcile_every_seconds=1e6)
     structlog.configure(processors=[], logger_factory=structlog.ReturnLoggerFactory())
-    with serving(create_app(settings, redis_url=valkey_url)) as client:
-        yield Gateway(settings, client)
+    app = create_app(settings, redis_url=valkey_url)
+    with serving(app) as client:
+        yield Gateway(settings, client, app)
     structlog.reset_defaults()
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from model.spec.errors import DataError, TableTooLarge
+from model.spec.files import PLAIN
 from service.api import checking
 from service.api.checking import check_upload, run_apart
 from service.contracts.settings import Settings
@@ -32,7 +33,7 @@ def test_a_large_table_is_checked_as_a_small_one_is(
     for small_bytes in (2**40, 0):
         monkeypatch.setattr(checking, "SMALL_BYTES", small_bytes)
         source, target = uploaded(tmp_path, parquet(table())), tmp_path / f"table-{small_bytes}"
-        found.append((check_upload(source, target, schema=schema, settings=settings), target.read_bytes()))
+        found.append((check_upload(source, target, schema=schema, settings=settings, files=PLAIN), target.read_bytes()))
         assert not source.exists()
     assert found[0] == found[1]
     assert found[0][0].summary.n_stays == 40
@@ -44,7 +45,7 @@ def test_what_is_wrong_with_a_large_table_is_told(
     monkeypatch.setattr(checking, "SMALL_BYTES", 0)
     source = uploaded(tmp_path, parquet(table().drop(columns="heart_rate")))
     with pytest.raises(DataError, match="column 'heart_rate' is missing") as caught:
-        check_upload(source, tmp_path / "table", schema=SCHEMA, settings=settings)
+        check_upload(source, tmp_path / "table", schema=SCHEMA, settings=settings, files=PLAIN)
     assert caught.value.column == "heart_rate"
 
 
