@@ -3,10 +3,11 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 export PYTHON
 BIN := .venv/bin
-SETUP := pyproject.toml requirements.lock scripts/setup.sh scripts/install_torch.sh
+SETUP := pyproject.toml requirements.lock scripts/setup.sh scripts/install_torch.sh scripts/build_engine.sh \
+	$(wildcard model/*/native/*.cpp model/*/native/*.h)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test chaos load reproduce e2e-docker bundle audit-dependencies check format lock clean
+.PHONY: help demo serve test chaos load bench reproduce e2e-docker bundle audit-dependencies check format lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
@@ -27,6 +28,11 @@ chaos: .venv/.dev  ## Inject every fault ROUNDS=20 times into a real stack; SEED
 
 load: .venv/.dev  ## 5,000 jobs from 50 clients while 200 listen; figures to load.json, ARGS="--jobs 500" for less
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.load --out load.json $(ARGS)
+
+bench: .venv/.runtime  ## Speed beside a TimeDiff-sized rival; BENCH_JSON=path, BENCH_THREADS=n, BENCH_CHECK=1, BENCH_ARGS="--quick"
+	@$(BIN)/python -m service.cli bench $(if $(BENCH_JSON),--json $(BENCH_JSON)) \
+		$(if $(BENCH_THREADS),--threads $(BENCH_THREADS)) $(if $(BENCH_HISTORY),--history docs/speed-history.jsonl) \
+		$(if $(BENCH_CHECK),--check docs/speed-expectations.json) $(BENCH_ARGS)
 
 DATA ?= $(or $(CDMT_SHARED_DATA),../shared/data)/challenge2012_hourly_0_24.parquet
 reproduce: .venv/.runtime  ## The paper's tables anew from DATA into docs/results; QUICK=1 for 30 minutes, ARGS="--tables 2-4"
@@ -58,7 +64,8 @@ lock:  ## Renew requirements.lock with the newest versions that pyproject.toml a
 	@scripts/lock.sh
 
 clean:  ## Remove the environment and everything that was built or generated, but not ./var
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info demo-output
+	@rm -rf model/*/native/*.so .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info \
+		demo-output
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.runtime: $(SETUP)

@@ -21,6 +21,8 @@ RUN /opt/tools/bin/pip install --constraint requirements.lock cyclonedx-bom \
       --output-file sbom.cdx.json /opt/venv/bin/python
 
 COPY model model
+COPY scripts/build_engine.sh scripts/build_engine.sh
+RUN scripts/build_engine.sh python3
 COPY service service
 COPY worker worker
 RUN python3 -m compileall -q model service worker

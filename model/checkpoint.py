@@ -11,16 +11,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import ValidationError
-from safetensors.torch import load_file
+from safetensors.torch import load
 
+from model.compute import Compute
 from model.data.codec import Codec
-from model.data.codec_state import SHARED_BY, CodecState
+from model.data.codec_state import CodecState
 from model.data.layout import TableLayout
+from model.data.small_cells import told_table
 from model.diffusion.denoiser import Denoiser
-from model.files import write_bytes, write_tensors
+from model.files import read_content, write_bytes, write_tensors
+from model.inference.choice import choose_engine
+from model.inference.engine import Engine
 from model.spec.base import Spec
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import CheckpointError
+from model.spec.files import PLAIN, Files
 from model.spec.schema import Schema
 from model.strata import rake
 from model.training_run import TrainingSummary, dimensions_of
@@ -31,7 +36,7 @@ WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 class LabelJoint(Spec):
     """Training counts of every combination of labels, flattened in C order, and of every category of each label.
 
-    Counts of 1 to 10 are stored as 5, in both.
+    Counts of 1 to 10 are stored as 5 or so, and others make up for it: see `told_table`.
     """
 
     shape: tuple[int, ...]
@@ -41,9 +46,11 @@ class LabelJoint(Spec):
     @classmethod
     def of(cls, table: npt.NDArray[np.int64]) -> LabelJoint:
         """From a table of exact counts, (C_1, ..., C_K)."""
-        axes = range(table.ndim)
-        sums = (table.sum(axis=tuple(other for other in axes if other != axis)) for axis in axes)
-        return cls(shape=table.shape, counts=_banded(table), marginals=tuple(_banded(each) for each in sums))
+        if table.ndim == 0:  # no labels
+            return cls(shape=(), counts=(int(table),))
+        told = told_table(table)
+        marginals = tuple(tuple(each.tolist()) for each in told.marginals)
+        return cls(shape=table.shape, counts=tuple(told.counts.ravel().tolist()), marginals=marginals)
 
     def table(self) -> npt.NDArray[np.float64]:
         """(C_1, ..., C_K) counts to plan a cohort with: the stored ones, raked to the stored marginals.
@@ -57,11 +64,6 @@ class LabelJoint(Spec):
         marginals = [np.array(each, dtype=np.float64) for each in self.marginals]
         shares = rake(counts, [each / each.sum() for each in marginals])
         return shares * float(marginals[0].sum())
-
-
-def _banded(counts: npt.NDArray[np.int64]) -> tuple[int, ...]:
-    small = (counts > 0) & (counts < SHARED_BY)
-    return tuple(int(count) for count in np.where(small, SHARED_BY // 2, counts).ravel())
 
 
 class ModelDescription(Spec):
@@ -86,6 +88,7 @@ class Model:
     description: ModelDescription
     codec: Codec
     denoiser: Denoiser
+    engine: Engine
 
     @property
     def schema(self) -> Schema:
@@ -93,14 +96,17 @@ class Model:
         return self.codec.schema
 
 
-def save_model(description: ModelDescription, denoiser: Denoiser, folder: Path) -> None:
+def save_model(description: ModelDescription, denoiser: Denoiser, folder: Path, *, files: Files = PLAIN) -> None:
     """Write a model into an existing folder."""
-    write_tensors(folder / WEIGHTS, dict(denoiser.named_parameters()))
+    write_tensors(folder / WEIGHTS, dict(denoiser.named_parameters()), files=files)
     write_bytes(folder / DESCRIPTION, description.model_dump_json(indent=1).encode())
 
 
-def load_model(folder: Path, device: torch.device) -> Model:
-    """Read a model from its folder; CheckpointError if a file is missing, altered or of an unknown format."""
+def load_model(folder: Path, compute: Compute, *, files: Files = PLAIN) -> Model:
+    """Read a model from its folder, and choose the engine that will draw from it.
+
+    CheckpointError if a file is missing, altered or of an unknown format; CDMTError where there is no such device.
+    """
     description = read_description(folder)
     codec = Codec(description.codec)
     denoiser = Denoiser(
@@ -111,12 +117,13 @@ def load_model(folder: Path, device: torch.device) -> Model:
         generator=torch.Generator(),
     )
     try:
-        denoiser.load_state_dict(load_file(folder / WEIGHTS, device="cpu"), strict=True)
+        denoiser.load_state_dict(load(read_content(folder / WEIGHTS, files)), strict=True)
     except Exception as error:
         raise CheckpointError(
             f"'{WEIGHTS}' cannot be read or does not fit the model: {type(error).__name__}"
         ) from error
-    return Model(description, codec, denoiser.requires_grad_(False).eval().to(device))
+    denoiser = denoiser.requires_grad_(False).eval().to(compute.torch_device())
+    return Model(description, codec, denoiser, choose_engine(denoiser, compute))
 
 
 def read_description(folder: Path) -> ModelDescription:

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from model.diffusion.recurrence import bidirectional_gru
 from model.spec.base import Spec
 from model.spec.errors import CDMTError
 
@@ -16,13 +17,18 @@ BATCH_SIZE_CPU, BATCH_SIZE_GPU = 128, 4096
 LEARNING_RATE_CPU, LEARNING_RATE_GPU = 4e-3, 1e-3
 """The paper's on a GPU; docs/adr/0002 says why others on a CPU."""
 WORTHWHILE_SPEEDUP = 1.2
+ROUNDS = 5
 
 
 class Compute(Spec):
-    """What the operator asked for. `auto`: a GPU if there is one; the faster precision, as measured at first use."""
+    """What the operator asked for. `auto`: a GPU if there is one; the faster precision, as measured at first use.
+
+    `engine` draws stays: `auto` is the fastest that is exact enough, `reference` the network as it was trained.
+    """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    engine: Literal["auto", "reference"] = "auto"
 
     def torch_device(self) -> torch.device:
         """The device to use; CDMTError if a GPU was asked for and there is none."""
@@ -48,19 +54,21 @@ class Compute(Spec):
 
 @cache
 def bfloat16_is_faster(device: str) -> bool:
-    """Measure one GRU step forward and backward in both precisions: a processor's name does not tell."""
-    return _gru_seconds(device, bfloat16=False) > WORTHWHILE_SPEEDUP * _gru_seconds(device, bfloat16=True)
+    """Measure a GRU layer forward and backward in both precisions: a processor's name does not tell.
+
+    Both take turns, and the best round of each counts: on a busy machine others are slow at random.
+    """
+    rounds = [(_gru_seconds(device, bfloat16=False), _gru_seconds(device, bfloat16=True)) for _ in range(ROUNDS)]
+    plain, mixed = (min(seconds) for seconds in zip(*rounds, strict=True))
+    return bool(plain > WORTHWHILE_SPEEDUP * mixed)
 
 
-def _gru_seconds(device: str, *, bfloat16: bool, repeats: int = 3) -> float:
+def _gru_seconds(device: str, *, bfloat16: bool) -> float:
     gru = nn.GRU(128, 64, batch_first=True, bidirectional=True, device=device)
-    x = torch.zeros(128, 8, 128, device=device)
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
-        with torch.autocast(device, torch.bfloat16, enabled=bfloat16):
-            gru(x)[0].float().sum().backward()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - start)
-    return best
+    x = torch.zeros(BATCH_SIZE_GPU if device == "cuda" else BATCH_SIZE_CPU, 24, 128, device=device)
+    start = time.perf_counter()
+    with torch.autocast(device, torch.bfloat16, enabled=bfloat16):
+        torch.autograd.backward(bidirectional_gru(gru, x).sum())
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start

@@ -1,28 +1,29 @@
-"""Writing files so that a reader never sees half of one."""
+"""Tensors in safetensors files, of which a reader never sees half of one."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.torch import save
 from torch import Tensor
 
+from model.spec.files import PLAIN, Files
+
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` in one step: write beside it, fsync, rename."""
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)  # on a full disk, its room is wanted for the news of it
+    """Replace `path` by `content` in one step."""
+    PLAIN.write(path, content)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None, *, files: Files = PLAIN
+) -> None:
     """Replace `path` by a safetensors file in one step."""
-    write_bytes(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata))
+    files.write(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata))
+
+
+def read_content(path: Path, files: Files = PLAIN) -> bytes:
+    """All of a file; OSError, or what `files` raises for one that it cannot read."""
+    with files.source(path).open("rb") as file:
+        return file.read()

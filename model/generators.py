@@ -13,6 +13,8 @@ from model.compute import Compute
 from model.data.codec import Codec
 from model.data.stays import Stays, concatenate
 from model.diffusion.denoiser import Denoiser
+from model.inference.choice import choose_engine
+from model.inference.engine import Engine
 from model.spec.config import Missing, NetworkConfig, SamplerConfig, TrainingConfig
 from model.synthesis import UNCONDITIONED, synthesise
 from model.training import CancelCheck, Progress, train
@@ -86,7 +88,8 @@ class Cdmt:
             progress=progress,
             cancelled=cancelled,
         )
-        return TrainedCdmt(self, codec, trained.module.requires_grad_(False).to(compute.torch_device()))
+        denoiser = trained.module.requires_grad_(False).to(compute.torch_device())
+        return TrainedCdmt(self, codec, denoiser, choose_engine(denoiser, compute))
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class TrainedCdmt:
     generator: Cdmt
     codec: Codec
     denoiser: Denoiser
+    engine: Engine
 
     def sample(self, labels: npt.NDArray[np.int64], *, seed: int, progress: Progress, cancelled: CancelCheck) -> Stays:
         """See `TrainedGenerator`."""

@@ -46,7 +46,10 @@ class Objective(Protocol[Module]):
         """
 
     def loss(self, module: Module, batch: Batch, *, generator: torch.Generator) -> Tensor:
-        """The mean loss of a batch; all randomness comes from `generator`, on the CPU."""
+        """The mean loss of a batch; all randomness comes from `generator`, which is on the device of the batch.
+
+        On a GPU its kernels are captured: no value of a tensor may be looked at.
+        """
 
     def parameter_groups(self, module: Module) -> list[ParameterGroup]:
         """All that training changes."""
@@ -73,10 +76,10 @@ class Denoising:
 
     def loss(self, module: Denoiser, batch: Batch, *, generator: torch.Generator) -> Tensor:
         """See `Objective`."""
-        device = batch.codes.device
         t = low_discrepancy_times(len(batch.codes), generator)
-        t = (towards_the_middle(t) if self.training.times == "middle" else t).to(device)
-        noise = torch.randn(*batch.codes.shape[:2], module.state_dim, generator=generator).to(device)
+        t = towards_the_middle(t) if self.training.times == "middle" else t
+        shape = (*batch.codes.shape[:2], module.state_dim)
+        noise = torch.randn(shape, generator=generator, device=generator.device)
         label = one_hot_labels(batch.labels, module.dimensions.label_sizes)
         weight = batch.observed.float() if self.training.numerical_loss == "observed" else None
         loss = diffusion_loss(module, batch.numerical, batch.codes, label=label, t=t, noise=noise, weight=weight)

@@ -17,6 +17,8 @@ from model.data.stays import Stays, concatenate
 from model.diffusion.denoiser import Denoiser
 from model.diffusion.guidance import LabelScales, guided, label_scales, one_hot_labels
 from model.diffusion.sampler import Churn, dpmpp_2m_sampler, euler_sampler, solver_times, start_state
+from model.inference.engine import Engine
+from model.inference.sampling import SamplingDenoiser, threads_beside
 from model.memory import Halving
 from model.spec.config import Missing, SamplerConfig
 from model.spec.errors import Cancelled, SamplingError
@@ -40,6 +42,10 @@ class Source(Protocol):
     @property
     def denoiser(self) -> Denoiser:
         """What training learned."""
+
+    @property
+    def engine(self) -> Engine:
+        """What evaluates the denoiser's network."""
 
 
 def accept_all(stays: Stays) -> npt.NDArray[np.bool_]:
@@ -67,8 +73,8 @@ def synthesise(
     """Draw one stay per row of `labels` (n, K), at most `chunk_size` at a time; -1 leaves a label to the model.
 
     Stays that `accept` (n,) refuses are drawn again with the same labels until it takes them, and `redrawn` is told how
-    many. The noise of chunk k depends on (seed, k) and the attempt alone, that of churn also on the kind of device, so
-    that any chunk can be drawn again. Where memory does not hold a chunk, its stays go through the network in halves,
+    many. The noise of chunk k depends on (seed, k), the attempt and the kind of device alone, so that any chunk can be
+    drawn again. Where memory does not hold a chunk, its stays go through the network in halves,
     each with its own part of the chunk's noise: the chunk, and the file, keep their shape. Raises Cancelled between two
     solver steps; SamplingError if the network left the finite numbers, or if after 50 attempts a stay is still refused;
     and the error of memory where it does not hold a single stay. Progress counts stays, also within a chunk.
@@ -89,7 +95,7 @@ def synthesise(
             number: int = number,
         ) -> Stays:
             whole = (seed, number, *key)
-            start = _noise(model.denoiser, len(codes), key=whole, device=torch.device("cpu"))
+            start = _noise(model.denoiser, len(codes), key=whole)
             noise = partial(_step_noise, model.denoiser, len(codes), seed=whole)
             part = partial(_draw, model, codes, noise, start, sampler=sampler, missing=missing, tell=tell)
             return concatenate(halving.run(part, len(codes)))
@@ -111,8 +117,12 @@ def _accepted(labels: npt.NDArray[np.int64], draw: Draw, *, accept: Accept, redr
     return stays
 
 
-def _noise(denoiser: Denoiser, n: int, *, key: tuple[int, ...], device: torch.device) -> Tensor:
-    """(n, L, D) standard normal numbers of a chunk, by `key` and the device that draws them."""
+def _noise(denoiser: Denoiser, n: int, *, key: tuple[int, ...]) -> Tensor:
+    """(n, L, D) standard normal numbers of a chunk, by `key`, on the denoiser's device.
+
+    A processor would take longer to draw them than a GPU takes for all else.
+    """
+    device = denoiser.embedding.weight.device
     shape = (n, denoiser.dimensions.sequence_length, denoiser.state_dim)
     return torch.randn(shape, generator=generator_of(key, device), device=device)
 
@@ -124,9 +134,8 @@ def generator_of(key: tuple[int, ...], device: torch.device) -> torch.Generator:
 
 
 def _step_noise(denoiser: Denoiser, n: int, step: int, *, seed: tuple[int, ...]) -> Tensor:
-    """Noise for a solver step, on the denoiser's device: a GPU would wait for what a CPU draws in every step."""
-    key = (*seed, AFTER_START + step)
-    return _noise(denoiser, n, key=key, device=denoiser.embedding.weight.device)
+    """Noise for a solver step."""
+    return _noise(denoiser, n, key=(*seed, AFTER_START + step))
 
 
 @torch.no_grad()
@@ -144,15 +153,16 @@ def _draw(
     """The stays in `part` of a chunk with these labels, from the noise `start`; `noise(i)` is that of step i."""
     first, share = part.start / len(labels), (part.stop - part.start) / len(labels)
     asked = labels[part]
-    state = sample_states(
-        model.denoiser,
-        torch.as_tensor(asked),
-        start[part],
-        sampler=sampler,
-        scales=label_scales(sampler.guidance, model.codec.schema.labels),
-        step_noise=lambda step: noise(step)[part],
-        after_step=lambda step: tell(first + share * step / sampler.n_steps),
-    )
+    with threads_beside(model.engine):
+        state = sample_states(
+            SamplingDenoiser(model.denoiser, model.engine),
+            torch.as_tensor(asked),
+            start[part],
+            sampler=sampler,
+            scales=label_scales(sampler.guidance, model.codec.schema.labels),
+            step_noise=lambda step: noise(step)[part],
+            after_step=lambda step: tell(first + share * step / sampler.n_steps),
+        )
     if not state.isfinite().all():
         raise SamplingError("the sampler produced values that are not finite; lower the guidance scale")
     values, embeddings = model.denoiser.unpack(state)
@@ -162,7 +172,7 @@ def _draw(
 
 
 def sample_states(
-    denoiser: Denoiser,
+    sampling: SamplingDenoiser,
     labels: Tensor,
     noise: Tensor,
     *,
@@ -172,20 +182,20 @@ def sample_states(
     after_step: Callable[[int], None],
 ) -> Tensor:
     """States (B, L, D) with `labels` (B, K), by the probability-flow ODE from noise (CDMT-EHR, algorithm 2)."""
-    device = denoiser.embedding.weight.device
+    denoiser, device = sampling.denoiser, sampling.device
     times = solver_times(sampler.n_steps).to(device)
     sigmas = denoiser.sigma(times)
     label = one_hot_labels(labels.to(device), denoiser.dimensions.label_sizes)
-    denoise = guided(denoiser, label, scales=scales)
-    x = start_state(denoise, noise.to(device), sigmas=sigmas, times=times, start=sampler.start)
+    denoise = guided(sampling, label, scales=scales)
+    x = start_state(denoise, noise, sigmas=sigmas, times=times, start=sampler.start)
     if sampler.solver == "euler":
         return euler_sampler(denoise, x, sigmas=sigmas, times=times, after_step=after_step)
-    churn = _churn(denoiser, sampler.churn, step_noise) if sampler.churn else None
+    churn = _churn(sampling, sampler.churn, step_noise) if sampler.churn else None
     return dpmpp_2m_sampler(denoise, x, sigmas=sigmas, times=times, after_step=after_step, churn=churn)
 
 
-def _churn(denoiser: Denoiser, amount: float, step_noise: Callable[[int], Tensor]) -> Churn:
+def _churn(sampling: SamplingDenoiser, amount: float, step_noise: Callable[[int], Tensor]) -> Churn:
     """Fresh noise for the embeddings alone: values keep the deterministic path, which is more exact for them."""
-    device = denoiser.embedding.weight.device
-    is_embedding = torch.arange(denoiser.state_dim, device=device) >= denoiser.dimensions.n_numerical
+    place = torch.arange(sampling.denoiser.state_dim, device=sampling.device)
+    is_embedding = place >= sampling.dimensions.n_numerical
     return Churn(amount * is_embedding.float(), step_noise)

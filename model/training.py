@@ -12,6 +12,7 @@ from model.diffusion.denoiser import Denoiser
 from model.objective import Denoising, Module
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import Cancelled, Interrupted
+from model.spec.files import PLAIN, Files
 from model.training_run import Fitted, Fitting
 
 Progress = Callable[[str, int, int], None]
@@ -34,6 +35,7 @@ def train(
     progress: Progress,
     cancelled: CancelCheck,
     checkpoint_seconds: float = 60.0,
+    files: Files = PLAIN,
 ) -> Fitted[Denoiser]:
     """Train our denoiser on encoded stays until `max_steps` or `max_minutes` (CDMT-EHR, algorithm 1); see `finish`."""
     objective = Denoising(network, training)
@@ -43,6 +45,7 @@ def train(
         progress=progress,
         cancelled=cancelled,
         checkpoint_seconds=checkpoint_seconds,
+        files=files,
     )
 
 
@@ -53,16 +56,17 @@ def finish(
     progress: Progress,
     cancelled: CancelCheck,
     checkpoint_seconds: float = 60.0,
+    files: Files = PLAIN,
 ) -> Fitted[Module]:
     """Train to the end, from a checkpoint if there is one.
 
-    With a `workdir` the state is written there every `checkpoint_seconds`, and a training that finds one goes on
-    from it. Where `cancelled` raises Interrupted, the state is written first. Raises Cancelled (the checkpoint stays),
-    NonFiniteLoss, CheckpointError.
+    With a `workdir` the state is written there every `checkpoint_seconds`, in the manner of `files`, and a training
+    that finds one goes on from it. Where `cancelled` raises Interrupted, the state is written first. Raises Cancelled
+    (the checkpoint stays), NonFiniteLoss, CheckpointError.
     """
     checkpoint = None if workdir is None else workdir / CHECKPOINT
     if checkpoint is not None and checkpoint.exists():
-        run.restore(checkpoint)
+        run.restore(checkpoint, files)
         if run.finished:
             return run.result()  # several processes may read a finished training at once: none writes
     saved_at = time.monotonic()
@@ -72,13 +76,13 @@ def finish(
                 raise Cancelled("the training was cancelled")
         except Interrupted:
             if checkpoint is not None:
-                run.save(checkpoint)
+                run.save(checkpoint, files)
             raise
         run.advance()
         progress("training", run.step, run.expected_steps)
         if checkpoint is not None and time.monotonic() - saved_at > checkpoint_seconds:
-            run.save(checkpoint)
+            run.save(checkpoint, files)
             saved_at = time.monotonic()
     if checkpoint is not None:
-        run.save(checkpoint)
+        run.save(checkpoint, files)
     return run.result()

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors.torch import load
 from torch import Tensor
 
 from model.data.codec import Encoded
-from model.files import write_tensors
+from model.files import read_content, write_tensors
 from model.spec.errors import CheckpointError
+from model.spec.files import PLAIN, Files
 
 
 class TrainingProgress(NamedTuple):
@@ -30,21 +31,21 @@ class TrainingProgress(NamedTuple):
 
 
 def write_checkpoint(
-    path: Path, tensors: Mapping[str, Tensor], progress: TrainingProgress, *, fingerprint: str
+    path: Path, tensors: Mapping[str, Tensor], progress: TrainingProgress, *, fingerprint: str, files: Files = PLAIN
 ) -> None:
     """Replace `path` by a checkpoint in one step."""
     metadata = {"fingerprint": fingerprint, "progress": json.dumps(progress._asdict()), "sha256": _digest(tensors)}
-    write_tensors(path, tensors, metadata)
+    write_tensors(path, tensors, metadata, files=files)
 
 
 def read_checkpoint(
-    path: Path, *, fingerprint: str, device: torch.device
+    path: Path, *, fingerprint: str, device: torch.device, files: Files = PLAIN
 ) -> tuple[dict[str, Tensor], TrainingProgress]:
     """What `write_checkpoint` wrote; CheckpointError if it is damaged or belongs to another training."""
     try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+        content = read_content(path, files)
+        metadata = _metadata(content)
+        tensors = {name: tensor.to(device) for name, tensor in load(content).items()}
     except Exception as error:
         raise CheckpointError(f"the training checkpoint cannot be read: {type(error).__name__}") from error
     if metadata.get("fingerprint") != fingerprint:
@@ -62,6 +63,13 @@ def fingerprint_of(stays: Encoded, settings: str) -> str:
         digest.update(f"{array.shape} {array.dtype}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """Of a safetensors file: 8 bytes of header length, and a JSON header that may hold it."""
+    length = int.from_bytes(content[:8], "little")
+    found: dict[str, str] = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
+    return found
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

@@ -20,10 +20,11 @@ from model.objective import Batch, Module, Objective, log_marginals_of
 from model.spec.base import Spec
 from model.spec.config import TrainingConfig
 from model.spec.errors import NonFiniteLoss
+from model.spec.files import PLAIN, Files
 from model.training_checkpoint import TrainingProgress, fingerprint_of, read_checkpoint, write_checkpoint
+from model.training_step import OptimiserStep
 
 WARMUP_STEPS = 100
-GRADIENT_NORM = 1.0
 VALIDATION_FRACTION, MAX_VALIDATION = 0.05, 1024
 N_VALIDATIONS = 40  # looks at the averaged weights over a whole training
 
@@ -60,18 +61,6 @@ def dimensions_of(codec: Codec, sequence_length: int) -> Dimensions:
     )
 
 
-def drop_labels(codes: Tensor, probability: float, generator: torch.Generator) -> Tensor:
-    """(B, K) label codes with -1, "not given", put in: whole stays at `probability`, and single labels likewise.
-
-    Whole stays train the unconditional branch; single labels (only where there are several) let a sampler condition
-    on part of them.
-    """
-    dropped = torch.rand(len(codes), 1, generator=generator) < probability
-    if codes.shape[1] > 1:
-        dropped = dropped | (torch.rand(codes.shape, generator=generator) < probability)
-    return codes.masked_fill(dropped.to(codes.device), -1)
-
-
 class Fitting(Generic[Module]):
     """The state of one training between optimiser steps, whatever its objective.
 
@@ -97,6 +86,7 @@ class Fitting(Generic[Module]):
         self._build(dimensions_of(codec, stays.numerical.shape[1]))
         self.fingerprint = fingerprint_of(stays, f"{objective!r} {training!r} {seed}")
         self.step, self.elapsed = 0, 0.0
+        self._orders: dict[int, Tensor] = {}
         self.best_loss, self.best_step = math.inf, 0
         self.history: list[tuple[int, float]] = []
 
@@ -120,8 +110,14 @@ class Fitting(Generic[Module]):
         self.module.to(self.device)
         self.best = {name: value.detach().clone() for name, value in self.module.named_parameters()}
         self.ema = EMA(self.module, decay=self.training.ema_decay)
-        groups = [dict(group) for group in self.objective.parameter_groups(self.module)]
-        self.optimiser = torch.optim.Adam(groups, lr=self.learning_rate, fused=True)
+        self.optimise = OptimiserStep(
+            self.objective,
+            self.module,
+            self.data,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            label_dropout=self.training.label_dropout,
+        )
 
     def _compute_in(self, dtype: torch.dtype) -> None:
         """Operands of the network's products; kept over a restart, where a new measurement might choose otherwise."""
@@ -147,50 +143,42 @@ class Fitting(Generic[Module]):
     def advance(self) -> None:
         """One optimiser step, and a look at the averaged weights when one is due."""
         start, due = time.monotonic(), math.ceil(self.fraction * N_VALIDATIONS)
-        self._set_learning_rate()
-        self._optimise()
+        self.optimise(self.step, self._batch(), seed=self._seed_of(self.step), factor=self._rate_factor())
         self.ema.update(self.module, self.step)
         self.step += 1
         if math.ceil(self.fraction * N_VALIDATIONS) > due:
             self._validate()
         self.elapsed += time.monotonic() - start
 
-    def _set_learning_rate(self) -> None:
-        factor = min(1.0, (self.step + 1) / WARMUP_STEPS)
-        if self.training.learning_rate_schedule == "cosine":
-            factor *= 0.5 * (1 + math.cos(math.pi * self.fraction))
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate * group["factor"] * factor
+    def _rate_factor(self) -> float:
+        """Share of the highest learning rate that this step has."""
+        warm_up = min(1.0, (self.step + 1) / WARMUP_STEPS)
+        if self.training.learning_rate_schedule == "constant":
+            return warm_up
+        return warm_up * 0.5 * (1 + math.cos(math.pi * self.fraction))
 
-    def _optimise(self) -> None:
-        generator, chosen = self._generator(self.step), self._batch()
-        batch = Batch(*(tensor[chosen] for tensor in self.data))
-        batch = batch._replace(labels=drop_labels(batch.labels, self.training.label_dropout, generator))
-        loss = self.objective.loss(self.module, batch, generator=generator)
-        if not loss.isfinite():
-            raise NonFiniteLoss(self.step)
-        self.optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self.module.parameters(), GRADIENT_NORM)
-        self.optimiser.step()
-
-    def _generator(self, number: int) -> torch.Generator:
+    def _seed_of(self, number: int) -> int:
         # splitmix-like spread, so that neighbouring seeds and steps share nothing
-        return torch.Generator().manual_seed((self.seed * 0x9E3779B97F4A7C15 + number + 1) % 2**63)
+        return (self.seed * 0x9E3779B97F4A7C15 + number + 1) % 2**63
 
     def _batch(self) -> Tensor:
         """Indices of this step's stays: permutations of all of them, one after another."""
         n = len(self.data.labels)
         first = self.step * self.batch_size
         epochs = range(first // n, (first + self.batch_size - 1) // n + 1)
-        orders = [torch.randperm(n, generator=self._generator(-2 - epoch)) for epoch in epochs]
+        self._orders = {epoch: self._orders[epoch] if epoch in self._orders else self._order(epoch) for epoch in epochs}
         offset = first % n
-        return torch.cat(orders)[offset : offset + self.batch_size].to(self.device)
+        return torch.cat(list(self._orders.values()))[offset : offset + self.batch_size]
+
+    def _order(self, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(self._seed_of(-2 - epoch))
+        return torch.randperm(len(self.data.labels), generator=generator).to(self.device)
 
     @torch.no_grad()
     def _validate(self) -> None:
+        self.optimise.check()
         self.ema.copy_to(self.averaged)
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = torch.Generator(self.device).manual_seed(self.seed)
         loss = float(self.objective.loss(self.averaged, self.validation, generator=generator))
         if not math.isfinite(loss):
             raise NonFiniteLoss(self.step)
@@ -218,9 +206,10 @@ class Fitting(Generic[Module]):
         self.averaged.compute_dtype = torch.float32
         return Fitted(self.averaged.cpu().eval(), summary)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, files: Files = PLAIN) -> None:
         """Write all that a later run needs to go on from here."""
-        adam = self.optimiser.state
+        self.optimise.check()
+        adam = self.optimise.optimiser.state
         tensors = {f"best/{name}": value for name, value in self.best.items()}
         for name, value in self.module.named_parameters():
             tensors |= {f"value/{name}": value.detach(), f"average/{name}": self.ema.averages[name]}
@@ -233,11 +222,11 @@ class Fitting(Generic[Module]):
             history=self.history,
             bfloat16=self.dtype == torch.bfloat16,
         )
-        write_checkpoint(path, tensors, progress, fingerprint=self.fingerprint)
+        write_checkpoint(path, tensors, progress, fingerprint=self.fingerprint, files=files)
 
-    def restore(self, path: Path) -> None:
+    def restore(self, path: Path, files: Files = PLAIN) -> None:
         """Go on from what `save` wrote; CheckpointError if it is damaged or belongs to another training."""
-        tensors, progress = read_checkpoint(path, fingerprint=self.fingerprint, device=self.device)
+        tensors, progress = read_checkpoint(path, fingerprint=self.fingerprint, device=self.device, files=files)
         self._restore_tensors(tensors)
         self.step, self.elapsed = progress.step, progress.elapsed
         self._compute_in(torch.bfloat16 if progress.bfloat16 else torch.float32)
@@ -252,4 +241,4 @@ class Fitting(Generic[Module]):
             self.best[name] = tensors[f"best/{name}"]
             moments = {key: tensors.get(f"{key}/{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
             if moments["exp_avg"] is not None:
-                self.optimiser.state[value] = moments
+                self.optimise.optimiser.state[value] = moments

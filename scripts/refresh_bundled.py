@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-import torch
-
+from model.compute import Compute
 from model.data.split import split
 from model.spec.report import EvaluationOptions
 from service.bundled import BUNDLED
@@ -22,7 +21,7 @@ from worker.report import report_on_model, write_reference, write_report
 def main(model_id: str, table: Path, detail: Literal["quick", "full"], n_stays: int) -> None:
     """Draw a cohort, evaluate it, and write what came out beside the weights."""
     folder = BUNDLED / model_id
-    stored = read_model(folder, torch.device("cpu"))
+    stored = read_model(folder, Compute(device="cpu"))
     record = stored.record
     stays = read_stays(table, record.table_schema).stays
     made = report_on_model(

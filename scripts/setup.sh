@@ -28,3 +28,4 @@ pip=(.venv/bin/python -m pip install -qq --disable-pip-version-check)
 case $extras in *all* | *worker* | *model*) scripts/install_torch.sh .venv/bin/python ;; esac
 echo "Installing cdmt-ehr[$extras]."
 "${pip[@]}" --constraint requirements.lock --editable ".[$extras]"
+case $extras in *all* | *worker* | *model*) scripts/build_engine.sh .venv/bin/python ;; esac

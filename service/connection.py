@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from redis import Redis
-from redis.backoff import ConstantBackoff
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ConstantBackoff, NoBackoff
 from redis.retry import Retry
 
 CONNECT_SECONDS = 2
@@ -22,3 +24,8 @@ def connect(url: str) -> Redis:
         health_check_interval=30,
         retry=Retry(ConstantBackoff(0.05), 1),
     )
+
+
+def connect_for_news(url: str) -> AsyncRedis:
+    """A client of the event loop, to listen with: it waits for messages as long as it is told to, and never retries."""
+    return AsyncRedis.from_url(url, socket_connect_timeout=CONNECT_SECONDS, retry=AsyncRetry(NoBackoff(), 0))

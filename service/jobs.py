@@ -138,6 +138,7 @@ class JobQueue:
         )
         if record.is_terminal:
             self.figures.job_ended(record)
+        live.announce(self.redis, record.id)
         retract(record, self.jobs.store)
         return record
 

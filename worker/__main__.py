@@ -9,9 +9,11 @@ from pathlib import Path
 
 import structlog
 from pydantic import ValidationError
+from redis import Redis
 from redis.exceptions import RedisError
 
 from model.spec.errors import CDMTError
+from service.contracts import live
 from service.contracts.errors import BadKeyFile, IllegalTransition, NotFound
 from service.contracts.figures import Figures
 from service.contracts.installation import installation_id
@@ -74,7 +76,9 @@ def serve(settings: Settings, *, kind: JobKind, shutdown_seconds: float, heartbe
         horse=Horse(run_horse, settings, queue, name, timing),
         name=name,
         timing=timing,
-        on_lost=lambda rq_id, requeued, stopped: _record_loss(jobs, figures, rq_id, requeued=requeued, stopped=stopped),
+        on_lost=lambda rq_id, requeued, stopped: _record_loss(
+            jobs, figures, redis, rq_id, requeued=requeued, stopped=stopped
+        ),
         on_unheard=lambda rq_id: _record_pardon(jobs, rq_id),
         on_heartbeat=lambda: None if heartbeat_file is None else heartbeat_file.touch(),
     )
@@ -84,7 +88,7 @@ def serve(settings: Settings, *, kind: JobKind, shutdown_seconds: float, heartbe
     return 0 if worker.asked_to_stop else 1
 
 
-def _record_loss(jobs: JobStore, figures: Figures, rq_id: str, *, requeued: bool, stopped: bool) -> None:
+def _record_loss(jobs: JobStore, figures: Figures, redis: Redis, rq_id: str, *, requeued: bool, stopped: bool) -> None:
     job_id, stage = parse_rq_id(rq_id)
     try:
         record = jobs.transition(job_id, outcomes.lost(stage, requeued=requeued, stopped=stopped))
@@ -92,6 +96,7 @@ def _record_loss(jobs: JobStore, figures: Figures, rq_id: str, *, requeued: bool
             jobs.store.remove_work_dir(job_id)
             retract(record, jobs.store)
             figures.job_ended(record)
+        live.announce(redis, job_id)
     except (NotFound, IllegalTransition):
         return  # removed, or ended before its horse did
     except (CDMTError, OSError, ValidationError) as error:

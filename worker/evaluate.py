@@ -10,10 +10,11 @@ import numpy as np
 from pydantic import JsonValue
 
 from model.data.codec import Codec
-from model.data.codec_state import SHARED_BY
+from model.data.small_cells import SHARED_BY
 from model.data.split import Split, split
 from model.data.stays import Stays
 from model.spec.errors import DataError, TrainingError
+from model.spec.files import Source
 from model.spec.report import EvaluationOptions, Report, Subject
 from model.spec.schema import Schema
 from model.training import CancelCheck, Progress
@@ -37,13 +38,13 @@ MAX_SHARED = 0.05
 
 
 def evaluate_table(
-    real: Path,
-    synthetic: Path,
+    real: Source,
+    synthetic: Source,
     schema: Schema,
     *,
     destination: Path,
     title: str,
-    holdout: Path | None = None,
+    holdout: Source | None = None,
     holdout_fraction: float = HOLDOUT_FRACTION,
     options: EvaluationOptions | None = None,
     progress: Progress,
@@ -98,7 +99,7 @@ def run_evaluate(record: JobRecord, request: EvaluateRequest, *, shop: Workshop,
     return judged(JobResult(n_stays=report.n_stays), report)
 
 
-def read_sides(real: Path, schema: Schema, *, holdout: Path | None, holdout_fraction: float, seed: int) -> Split:
+def read_sides(real: Source, schema: Schema, *, holdout: Source | None, holdout_fraction: float, seed: int) -> Split:
     """The real stays, and those that nobody learned from: the ones in `holdout`, or a part of the others."""
     stays = read_stays(real, schema).stays
     if holdout is None:
@@ -111,10 +112,10 @@ def read_sides(real: Path, schema: Schema, *, holdout: Path | None, holdout_frac
     return Split(train=stays, holdout=aside)
 
 
-def read_synthetic(path: Path, schema: Schema) -> Stays:
+def read_synthetic(source: Source, schema: Schema) -> Stays:
     """The stays of a synthetic table, which may all have one label; its errors say that it is that one."""
     with _told_as("the synthetic table"):
-        return read_stays(path, synthetic_schema(schema), one_class=True).stays
+        return read_stays(source, synthetic_schema(schema), one_class=True).stays
 
 
 def _check_apart(train: Stays, holdout: Stays) -> None:
@@ -171,9 +172,9 @@ def _report(
 def _sides(request: EvaluateRequest, dataset: DatasetRecord, store: ArtifactStore) -> Split:
     holdout = None
     if request.holdout_dataset_id is not None:
-        holdout = store.dataset_dir(request.holdout_dataset_id) / TABLE
+        holdout = store.files.source(store.dataset_dir(request.holdout_dataset_id) / TABLE)
     fraction, seed = _split_of(request, store)
-    table = store.dataset_dir(dataset.id) / TABLE
+    table = store.files.source(store.dataset_dir(dataset.id) / TABLE)
     return read_sides(table, dataset.table_schema, holdout=holdout, holdout_fraction=fraction, seed=seed)
 
 
@@ -211,8 +212,8 @@ def _synthetic(
     assert request.table is not None
     provenance |= {"table": request.table.filename, "table_sha256": request.table.sha256}
     title = f"Synthetic stays of {request.table.filename or 'an uploaded table'}, compared with {dataset.name}"
-    path = store.directory("jobs", record.id) / SYNTHETIC
-    return read_synthetic(path, dataset.table_schema), Subject(kind="table", title=title, provenance=provenance)
+    uploaded = store.files.source(store.directory("jobs", record.id) / SYNTHETIC)
+    return read_synthetic(uploaded, dataset.table_schema), Subject(kind="table", title=title, provenance=provenance)
 
 
 def _subject_of_cohort(cohort: CohortRecord, dataset: DatasetRecord, provenance: dict[str, JsonValue]) -> Subject:

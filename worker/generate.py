@@ -124,8 +124,8 @@ def draw_cohort(
 ) -> Generated:
     """Draw the cohort that `request` asks for into the empty folder `destination`.
 
-    Memory does not grow with the number of stays. The same request, model and device give the same Parquet, byte by
-    byte, whether and however it is evaluated. Raises RatioError, SamplingError, Cancelled.
+    Memory does not grow with the number of stays. The same request, model, device and engine give the same Parquet,
+    byte by byte, whether and however it is evaluated. Raises RatioError, SamplingError, Cancelled.
     """
     start = time.perf_counter()
     plan = _plan(stored.model, request)
@@ -198,7 +198,8 @@ def _draw(
         redrawn=tally.redraw,
     )
     layout = model.description.layout
-    metadata = cohort_metadata(request, model=stored.record, chunk_size=size) | time_metadata(model.schema, layout)
+    metadata = cohort_metadata(request, model=stored.record, chunk_size=size, engine=model.engine.name)
+    metadata |= time_metadata(model.schema, layout)
     for stays in write_cohort(chunks, destination / COHORT, schema=model.schema, layout=layout, metadata=metadata):
         tally.add(stays)
     return tally

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 import structlog
-import torch
 
 from model.checkpoint import Model, load_model, read_description
 from model.compute import Compute
 from model.data.codec import Codec
 from model.evaluation.reference import ReferenceStatistics
 from model.spec.errors import CheckpointError
+from model.spec.files import PLAIN, Files
 from model.spec.privacy import PrivacyVerdict
 from service.contracts.records import WEIGHTS, ModelRecord
 from service.contracts.storage import RECORD, ArtifactStore, file_sha256
@@ -58,16 +58,19 @@ class CachedModel:
     seconds: float
 
 
-def read_model(folder: Path, device: torch.device) -> StoredModel:
-    """The model in `folder`, on `device`; CheckpointError if it is incomplete, altered or of an unknown format."""
+def read_model(folder: Path, compute: Compute, *, files: Files = PLAIN) -> StoredModel:
+    """The model in `folder`, ready to draw as `compute` says.
+
+    CheckpointError if it is incomplete, altered or of an unknown format; CDMTError where there is no such device.
+    """
     try:
         record = ModelRecord.model_validate_json((folder / RECORD).read_bytes())
-        intact = file_sha256(folder / WEIGHTS) == record.sha256
+        intact = file_sha256(files.source(folder / WEIGHTS)) == record.sha256
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"'{folder.name}' is no stored model: {type(error).__name__}") from error
     if not intact:
         raise CheckpointError(f"model '{record.id}': {WEIGHTS} is not the file that its record describes")
-    return StoredModel(load_model(folder, device), record, read_reference(folder))
+    return StoredModel(load_model(folder, compute, files=files), record, read_reference(folder))
 
 
 def read_facts(folder: Path) -> ModelFacts:
@@ -99,11 +102,13 @@ class ModelCache:
         if not warm:
             self._models.pop(model_id, None)
             self._make_room()
-            self._models[model_id] = read_model(self._store.model_dir(model_id), self._compute.torch_device())
+            folder = self._store.model_dir(model_id)
+            self._models[model_id] = read_model(folder, self._compute, files=self._store.files)
         self._models.move_to_end(model_id)
         seconds = round(time.perf_counter() - start, 3)
         if not warm:
-            log.info("model_loaded", model_id=model_id, seconds=seconds)
+            engine = self._models[model_id].model.engine.name
+            log.info("model_loaded", model_id=model_id, engine=engine, seconds=seconds)
         return CachedModel(self._models[model_id], "warm" if warm else "loaded", seconds)
 
     def _make_room(self) -> None:

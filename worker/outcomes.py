@@ -11,6 +11,7 @@ from model.spec.errors import (
     DataError,
     RatioError,
     SchemaError,
+    TableTooLarge,
     TrainingError,
 )
 from service.contracts.errors import IllegalTransition, NotFound
@@ -23,6 +24,7 @@ SPENT = "spent"
 
 _KNOWN: tuple[tuple[type[CDMTError], str, str], ...] = (
     (SchemaError, "invalid-schema", "The schema contradicts itself or the table"),
+    (TableTooLarge, "out-of-memory", "Not enough memory"),
     (DataError, "invalid-data", "The table does not match its schema"),
     (RatioError, "invalid-ratios", "The label ratios cannot be satisfied"),
     (TrainingError, "training-failed", "The training could not go on"),

@@ -27,7 +27,7 @@ def software_version() -> str:
         return "unknown"
 
 
-def cohort_metadata(request: GenerateRequest, *, model: ModelRecord, chunk_size: int) -> dict[str, str]:
+def cohort_metadata(request: GenerateRequest, *, model: ModelRecord, chunk_size: int, engine: str) -> dict[str, str]:
     """The file metadata of a cohort's Parquet: all that its content depends on.
 
     It holds no time, no job and nothing of an evaluation, so that the same stays are the same bytes.
@@ -40,6 +40,7 @@ def cohort_metadata(request: GenerateRequest, *, model: ModelRecord, chunk_size:
         "cdmt.request": request.model_dump_json(exclude={"evaluate", "detail", "webhook"}),
         "cdmt.seed": str(request.seed),
         "cdmt.chunk_size": str(chunk_size),
+        "cdmt.engine": engine,
         "cdmt.software_version": software_version(),
     }
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from service.contracts.errors import AlreadyPublished
 from service.contracts.products import is_product
 from service.contracts.records import CohortRecord, ModelRecord, ReportRecord
-from service.contracts.storage import ArtifactStore, Kind, write_record
+from service.contracts.storage import ArtifactStore, Kind, stage_record
 
 Published = TypeVar("Published", ModelRecord, CohortRecord, ReportRecord)
 
@@ -18,7 +18,7 @@ def publish(folder: Path, record: Published, *, kind: Kind, store: ArtifactStore
 
     AlreadyPublished where something else has the job's id, such as an imported model.
     """
-    write_record(folder, record)
+    stage_record(folder, record)
     try:
         store.publish(folder, kind, record.id)
     except AlreadyPublished:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from model.data.arrange import ArrangedTable, arrange
 from model.data.readers import read_table
 from model.data.split import Split, split
+from model.spec.files import Source
 from model.spec.schema import Schema
 from service.contracts.errors import NotFound
 from service.contracts.records import TABLE, ModelRecord
@@ -15,9 +14,9 @@ from service.contracts.storage import ArtifactStore
 UNLIMITED = 2**62  # limits are for uploads; what is stored has passed them
 
 
-def read_stays(path: Path, schema: Schema, *, one_class: bool = False) -> ArrangedTable:
+def read_stays(source: Source, schema: Schema, *, one_class: bool = False) -> ArrangedTable:
     """The stays in a Parquet or CSV file; DataError, SchemaError. With `one_class`, a label may show one class only."""
-    frame = read_table(path, max_columns=UNLIMITED, max_rows=UNLIMITED, max_bytes=UNLIMITED)
+    frame = read_table(source, max_columns=UNLIMITED, max_rows=UNLIMITED, max_bytes=UNLIMITED)
     return arrange(frame, schema, one_class=one_class)
 
 
@@ -36,7 +35,8 @@ def split_of(record: ModelRecord, store: ArtifactStore) -> Split | None:
     if record.dataset_id is None or not has_dataset(record, store):
         return None
     try:
-        stays = read_stays(store.dataset_dir(record.dataset_id) / TABLE, record.table_schema).stays
+        table = store.files.source(store.dataset_dir(record.dataset_id) / TABLE)
+        stays = read_stays(table, record.table_schema).stays
     except (NotFound, FileNotFoundError):  # deleted, perhaps while we read
         return None
     return split(stays, holdout_fraction=record.holdout_fraction, seed=record.seed)

@@ -210,4 +210,5 @@ def _provenance(model: Model) -> dict[str, str | int | float]:
         "training_seconds": round(summary.seconds, 1),
         "device": summary.device,
         "seed": description.seed,
+        "engine": model.engine.name,
     }

@@ -35,7 +35,6 @@ from worker.train import run_train
 from worker.watch import Watch, watched
 from worker.workshop import Workshop, open_workshop
 
-LOCK_POLL_SECONDS = 0.5
 RECORD_SECONDS, RECORD_POLL_SECONDS = 20.0, 0.5
 """How long, and how often, a record that cannot be written is tried again: whoever filled the disk may make room."""
 
@@ -234,16 +233,7 @@ def _alone(job_id: str, shop: Workshop) -> Iterator[None]:
     """
     descriptor = _patiently(lambda: os.open(shop.store.work_dir(job_id) / "lock", os.O_RDWR | os.O_CREAT, 0o600))
     try:
-        while not _locked(descriptor):
-            time.sleep(LOCK_POLL_SECONDS)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

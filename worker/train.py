@@ -18,6 +18,7 @@ from model.diffusion.denoiser import Denoiser
 from model.spec.base import Spec
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import CheckpointError
+from model.spec.files import PLAIN, Files, Source
 from model.spec.privacy import PrivacyThresholds
 from model.spec.report import EvaluationOptions
 from model.spec.schema import Schema
@@ -50,7 +51,7 @@ class Recipe(Spec):
 
 
 def train_model(
-    table: Path,
+    table: Source,
     schema: Schema,
     *,
     recipe: Recipe,
@@ -63,12 +64,14 @@ def train_model(
     report_stays: int | None = None,
     thresholds: PrivacyThresholds | None = None,
     data_sha256: str | None = None,
+    files: Files = PLAIN,
 ) -> ModelRecord:
     """Train on the stays in `table` and fill the empty folder `destination`: weights, description, report, record.
 
     A `workdir` keeps checkpoints, from which a later call with the same arguments goes on; one that is damaged is
-    thrown away. The report rests on `report_stays` synthetic stays, or on as many as the device draws within minutes;
-    it names the data by `data_sha256` (absent: that of the file `table`). Raises DataError, TrainingError, Cancelled.
+    thrown away. Weights and checkpoints are written in the manner of `files`. The report rests on `report_stays`
+    synthetic stays, or on as many as the device draws within minutes; it names the data by `data_sha256` (absent: that
+    of the file `table`). Raises DataError, TrainingError, Cancelled.
     """
     progress("reading", 0, 1)
     arranged = read_stays(table, schema)
@@ -86,10 +89,11 @@ def train_model(
         progress=progress,
         cancelled=cancelled,
         checkpoint_seconds=checkpoint_seconds,
+        files=files,
     )
     trained = _from_the_start_if_damaged(fit, workdir)
-    save_model(_description(recipe, codec, arranged.layout, sides, trained), trained.module, destination)
-    model = load_model(destination, compute.torch_device())  # as every later job will
+    save_model(_description(recipe, codec, arranged.layout, sides, trained), trained.module, destination, files=files)
+    model = load_model(destination, compute, files=files)  # as every later job will
     made = report_on_model(
         model,
         sides,
@@ -102,7 +106,7 @@ def train_model(
     )
     write_report(made.report, destination)
     write_reference(made.reference, destination)
-    record = _record(recipe, model, sides, figures=made.figures, files=manifest(destination))
+    record = _record(recipe, model, sides, figures=made.figures, files=manifest(destination, files))
     write_record(destination, record)
     return record
 
@@ -113,7 +117,7 @@ def run_train(record: JobRecord, request: TrainRequest, *, shop: Workshop, link:
     recipe = Recipe.model_validate(request.model_dump(include=set(Recipe.model_fields)))
     with shop.store.staging(f"{record.id}-{record.attempts}") as folder:
         model = train_model(
-            shop.store.dataset_dir(dataset.id) / TABLE,
+            shop.store.files.source(shop.store.dataset_dir(dataset.id) / TABLE),
             dataset.table_schema,
             recipe=recipe,
             destination=folder,
@@ -124,6 +128,7 @@ def run_train(record: JobRecord, request: TrainRequest, *, shop: Workshop, link:
             data_sha256=dataset.sha256,
             checkpoint_seconds=shop.settings.checkpoint_every_seconds,
             thresholds=shop.settings.privacy_thresholds,
+            files=shop.store.files,
         )
         parents = {"dataset_id": dataset.id, "dataset_sha256": dataset.sha256, "job_id": record.id}
         model = model.model_copy(update={"id": record.id, "caller": record.caller, **parents})

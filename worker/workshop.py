@@ -13,6 +13,7 @@ from service.contracts.job_store import JobStore
 from service.contracts.redis_url import redis_url
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
+from service.contracts.vault import open_files
 from worker.models import ModelCache
 from worker.progress import impatient_redis
 
@@ -35,8 +36,8 @@ def open_workshop(settings: Settings, *, worker: str = "worker") -> Workshop:
     """The workshop that `settings` describe, of the `worker` of this name; they must name a Redis."""
     url = redis_url(settings)
     assert url is not None
-    store = ArtifactStore(settings.data_dir)
-    compute = Compute(device=settings.device, precision=settings.precision)
+    store = ArtifactStore(settings.data_dir, files=open_files(settings.encryption_key_file))
+    compute = Compute(device=settings.device, precision=settings.precision, engine=settings.engine)
     redis = impatient_redis(url)
     return Workshop(
         settings=settings,

@@ -96,10 +96,10 @@ class MaskDenoising:
 
     def loss(self, module: MaskDenoiser, batch: Batch, *, generator: torch.Generator) -> Tensor:
         """See `Objective`."""
-        device, (numerical, codes, labels, observed) = batch.codes.device, batch
-        t = low_discrepancy_times(len(codes), generator).clamp(min=T_MIN).to(device)
-        noise = torch.randn(numerical.shape, generator=generator).to(device)
-        uniform = torch.rand(codes.shape, generator=generator).to(device)
+        device, (numerical, codes, labels, observed) = generator.device, batch
+        t = low_discrepancy_times(len(codes), generator).clamp(min=T_MIN)
+        noise = torch.randn(numerical.shape, generator=generator, device=device)
+        uniform = torch.rand(codes.shape, generator=generator, device=device)
         sigma, codes_t = module.schedule(t), masked(codes, t, uniform)
         label = one_hot_labels(labels, module.dimensions.label_sizes)
         denoised = module(numerical + sigma * noise, sigma, codes_t, t, label)

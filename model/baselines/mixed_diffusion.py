@@ -77,11 +77,10 @@ class MixedDiffusion:
 
     def losses(self, module: TimeDiffDenoiser, batch: Batch, *, generator: torch.Generator) -> TimeDiffLoss:
         """Both terms: `|eps - eps^|^2` (Ho et al. 2020, eq. 14), `T KL_t` (Hoogeboom et al. 2021, section 4)."""
-        device, n_steps = batch.codes.device, self.n_steps
+        device, n_steps = generator.device, self.n_steps
         t = 1 + (n_steps * low_discrepancy_times(len(batch.codes), generator)).long().clamp(max=n_steps - 1)
-        noise = torch.randn(batch.numerical.shape, generator=generator)
-        uniform = torch.rand(batch.codes.shape, generator=generator)
-        t, noise, uniform = t.to(device), noise.to(device), uniform.to(device)
+        noise = torch.randn(batch.numerical.shape, generator=generator, device=device)
+        uniform = torch.rand(batch.codes.shape, generator=generator, device=device)
         codes_t = module.categories.noised(batch.codes, t, uniform)
         eps, log_z_0 = module(noised(module.schedule, batch.numerical, t, noise), codes_t, t)
         divergence = n_steps * module.categories.divergence(log_z_0, batch.codes, codes_t, t)

@@ -50,7 +50,7 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
     pandas' own conversion would turn such integers into floats, and their type would be lost.
     """
     columns = {name: _series(table.column(i)) for i, name in enumerate(table.column_names)}
-    return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows))
+    return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
 
 
 def _series(column: pa.ChunkedArray) -> pd.Series:

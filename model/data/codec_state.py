@@ -7,12 +7,11 @@ import numpy.typing as npt
 
 from model.data.imputation import impute
 from model.data.scaling import Knots, fit_knots
+from model.data.small_cells import SHARED_BY
 from model.data.stays import MISSING_CATEGORY, Stays
 from model.spec.base import Spec
 from model.spec.config import Scaling
 from model.spec.schema import NumericalFeature, Schema
-
-SHARED_BY = 11  # stays that a stored figure must rest on: nothing that is one patient's is kept
 
 Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]

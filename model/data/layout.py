@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from model.data.small_cells import told_counts, told_number, told_rate
 from model.spec.base import Spec
 
 
@@ -54,3 +55,20 @@ class TableSummary(Spec):
     clipped: dict[str, int]
     missing_rate: dict[str, float]
     label_counts: dict[str, dict[str, int]]
+
+    def told(self) -> TableSummary:
+        """The same, as it may be told of real stays: no number or share rests on 1 to 10 of them, but that of all."""
+        numbers = [name for name, value in self if isinstance(value, int) and name not in ("n_stays", "n_rows")]
+        return self.model_copy(
+            update={
+                **{name: told_number(getattr(self, name)) for name in numbers},
+                "clipped": {name: told_number(n) for name, n in self.clipped.items()},
+                "missing_rate": {n: told_rate(rate, n_stays=self.n_stays) for n, rate in self.missing_rate.items()},
+                "label_counts": {label: _told_counts(counts) for label, counts in self.label_counts.items()},
+            }
+        )
+
+
+def _told_counts(counts: dict[str, int]) -> dict[str, int]:
+    told = told_counts(np.array(list(counts.values()), dtype=np.int64)).tolist()
+    return dict(zip(counts, told, strict=True))

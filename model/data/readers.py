@@ -5,9 +5,9 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +19,15 @@ import pyarrow.parquet as pq
 from model.data.arrow import to_pandas
 from model.data.columns import rows
 from model.data.roles import holds_ids
+from model.data.room import check_room
 from model.spec.errors import DataError
+from model.spec.files import Source
 
 PARQUET_MAGIC = b"PAR1"
 SEPARATORS = (",", ";", "\t")
 SAMPLE_BYTES = 2**20
 BYTES_PER_CELL = 8
+BYTES_PER_CSV_CELL = 2  # at least: a digit and a separator
 PANDAS_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+")  # a nameless index that pandas wrote as a column
 # A leading zero, or more digits than every float keeps: as a number, it might be the same as another identifier.
 LOSSY_NUMBER = r"^\s*[+-]?(0[0-9]|([0-9]\.?){16})"
@@ -40,34 +43,48 @@ class Limits(NamedTuple):
 
 
 def read_table(
-    path: Path, *, max_columns: int = 100, max_rows: int = 50_000_000, max_bytes: int = 8 * 2**30
+    source: Source, *, max_columns: int = 100, max_rows: int = 50_000_000, max_bytes: int = 8 * 2**30
 ) -> pd.DataFrame:
     """The table in a Parquet or CSV file, whatever its suffix; extra nameless index columns are left out.
 
     CSV is UTF-8 with a header, separated by comma, semicolon or tab; empty fields and the likes of `NA` are missing.
     Identifiers in CSV stay text where a number would lose some of it, such as the zeros of `0012`.
     Integers and booleans with missing values get pandas' nullable types. Raises DataError for an empty, damaged or
-    foreign file, repeated column names, nested columns, and a table beyond the limits (`max_bytes` in memory).
+    foreign file, repeated column names, nested columns, and a table beyond the limits (`max_bytes` in memory);
+    TableTooLarge where the memory that is free now has no room for it.
     """
     limits = Limits(max_columns, max_rows, max_bytes)
-    with path.open("rb") as file:
+    with source.open("rb") as file:
         start = file.read(SAMPLE_BYTES)
     if not start.strip():
         raise DataError("the file is empty")
     is_parquet = start.startswith(PARQUET_MAGIC)
-    table = _read_parquet(path, limits) if is_parquet else _read_csv(path, start, limits)
+    table = _read_parquet(source, limits) if is_parquet else _read_csv(source, start, limits)
     if table.num_rows == 0:
         raise DataError("the table has no rows")
     return to_pandas(table)
 
 
-def _read_parquet(path: Path, limits: Limits) -> pa.Table:
+def count_cells(source: Source) -> int:
+    """The most cells that a file can hold, without reading it; 0 for one that is damaged."""
+    with source.open("rb") as file:
+        if file.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
+            return file.seek(0, os.SEEK_END) // BYTES_PER_CSV_CELL
     try:
-        with pq.ParquetFile(path) as file:
+        with source.open("rb") as file:
+            metadata = pq.read_metadata(file)
+    except (pa.ArrowException, OSError):
+        return 0
+    return int(metadata.num_rows * metadata.num_columns)
+
+
+def _read_parquet(source: Source, limits: Limits) -> pa.Table:
+    try:
+        with source.open("rb") as opened, pq.ParquetFile(opened) as file:
             _check_names(file.schema_arrow.names, limits)
             _check_types(file.schema_arrow)
             _check_size(file.metadata, limits)
-        table = _read_columns(path, [name for name in file.schema_arrow.names if not PANDAS_INDEX.fullmatch(name)])
+        table = _read_columns(source, [name for name in file.schema_arrow.names if not PANDAS_INDEX.fullmatch(name)])
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -76,12 +93,16 @@ def _read_parquet(path: Path, limits: Limits) -> pa.Table:
     return table
 
 
-def _read_columns(path: Path, names: list[str]) -> pa.Table:
+def _read_columns(source: Source, names: list[str]) -> pa.Table:
     """The columns, with text left as dictionaries: a long text said a million times is not written out."""
-    schema = pq.read_schema(path)
+    with source.open("rb") as opened:
+        schema = pq.read_schema(opened)
     text = [name for name in names if pa.types.is_string(schema.field(name).type)]
     text += [name for name in names if pa.types.is_large_string(schema.field(name).type)]
-    with pq.ParquetFile(path, read_dictionary=text, page_checksum_verification=True) as file:
+    with (
+        source.open("rb") as opened,
+        pq.ParquetFile(opened, read_dictionary=text, page_checksum_verification=True) as file,
+    ):
         return file.read(columns=names)
 
 
@@ -105,6 +126,7 @@ def _check_size(metadata: pq.FileMetaData, limits: Limits) -> None:
     unpacked = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
     if unpacked > limits.bytes:
         raise DataError(f"the file unpacks to {unpacked} bytes; at most {limits.bytes} are allowed")
+    check_room(metadata.num_rows, metadata.num_columns, unpacked)
 
 
 def _check_rows(n_rows: int, n_columns: int, limits: Limits) -> None:
@@ -128,24 +150,27 @@ def _check_text(table: pa.Table, limits: Limits) -> None:
             raise DataError(f"column '{name}': its text is more than the allowed {limits.bytes} bytes", column=name)
 
 
-def _read_csv(path: Path, start: bytes, limits: Limits) -> pa.Table:
+def _read_csv(source: Source, start: bytes, limits: Limits) -> pa.Table:
     sample = _decode(start)
     header, separator = _header(sample)
     names = [name.strip() for name in header]
     _check_header(names)
     _check_names([name for name in names if name], limits)
-    _check_rows(_count_lines(path, limits), len(names), limits)
-    types = dict.fromkeys(_text_ids(path, header, separator), pa.string())
+    n_rows = _count_lines(source, limits)
+    _check_rows(n_rows, len(names), limits)
+    with source.open("rb") as file:
+        check_room(n_rows, len(names), file.seek(0, os.SEEK_END))
+    types = dict.fromkeys(_text_ids(source, header, separator), pa.string())
     decimal_point = _decimal_point(sample, separator)
     convert = pyarrow.csv.ConvertOptions(strings_can_be_null=True, decimal_point=decimal_point, column_types=types)
-    table = _parse_csv(path, separator, convert)
+    table = _parse_csv(source, separator, convert)
     if table.num_columns != len(names):
         raise DataError("the file cannot be read as CSV: its header is damaged")
     table = table.rename_columns([name or f"__index_level_{i}__" for i, name in enumerate(names)])
     return table.select([name for name in table.column_names if not PANDAS_INDEX.fullmatch(name)])
 
 
-def _text_ids(path: Path, header: Sequence[str], separator: str) -> list[str]:
+def _text_ids(source: Source, header: Sequence[str], separator: str) -> list[str]:
     """The columns of identifiers, as the header spells them, that would lose some of their text as numbers."""
     ids = [name for name in header if holds_ids(name)]
     if not ids:
@@ -154,7 +179,7 @@ def _text_ids(path: Path, header: Sequence[str], separator: str) -> list[str]:
     convert = pyarrow.csv.ConvertOptions(
         strings_can_be_null=True, include_columns=ids, include_missing_columns=True, column_types=text
     )
-    table = _parse_csv(path, separator, convert)
+    table = _parse_csv(source, separator, convert)
     return [name for name in ids if _is_lossy(table.column(name))]
 
 
@@ -163,7 +188,7 @@ def _is_lossy(column: pa.ChunkedArray) -> bool:
     return any(pa.compute.any(found).as_py() for found in values)
 
 
-def _parse_csv(path: Path, separator: str, convert: pyarrow.csv.ConvertOptions) -> pa.Table:
+def _parse_csv(source: Source, separator: str, convert: pyarrow.csv.ConvertOptions) -> pa.Table:
     bad_rows: list[int] = []
 
     def skip(row: pyarrow.csv.InvalidRow) -> str:
@@ -173,7 +198,7 @@ def _parse_csv(path: Path, separator: str, convert: pyarrow.csv.ConvertOptions) 
     read = pyarrow.csv.ReadOptions(block_size=4 * SAMPLE_BYTES)
     parse = pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=skip)
     try:
-        with path.open("rb") as file:
+        with source.open("rb") as file:
             table = pyarrow.csv.read_csv(file, read_options=read, parse_options=parse, convert_options=convert)
     except pa.ArrowException:
         # Its message may quote a row: keep it, and the chain to it, out of ours.
@@ -240,9 +265,10 @@ def _decimal_point(sample: str, separator: str) -> str:
     return "."
 
 
-def _count_lines(path: Path, limits: Limits) -> int:
+def _count_lines(source: Source, limits: Limits) -> int:
     """Number of lines; 0 for a file so small that its number of rows cannot matter."""
-    if path.stat().st_size <= min(limits.rows, limits.bytes // (limits.columns * BYTES_PER_CELL)):
-        return 0
-    with path.open("rb") as file:
+    with source.open("rb") as file:
+        if file.seek(0, io.SEEK_END) <= min(limits.rows, limits.bytes // (limits.columns * BYTES_PER_CELL)):
+            return 0
+        file.seek(0)
         return sum(block.count(b"\n") for block in iter(lambda: file.read(SAMPLE_BYTES), b""))

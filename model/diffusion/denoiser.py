@@ -14,6 +14,7 @@ from torch.nn import functional
 from model.diffusion.embedding import CategoryEmbedding
 from model.diffusion.precision import MixedPrecision
 from model.diffusion.precond import c_in, c_out, c_skip
+from model.diffusion.recurrence import bidirectional_gru
 from model.diffusion.schedule import RHO_RANGE, PowerMeanSchedule
 from model.spec.config import NetworkConfig
 
@@ -66,10 +67,11 @@ class FiLMGRULayer(nn.Module):
 
     def forward(self, h: Tensor, time: Tensor) -> Tensor:
         """H (B, L, 2H), time (B, 256) -> (B, L, 2H)."""
-        gamma, beta = self.film(functional.silu(time))[:, None, :].chunk(2, dim=-1)
-        output, _ = self.gru((1 + gamma) * self.norm(h) + beta)
-        residual: Tensor = h + output
-        return residual
+        film = self.film(functional.silu(time)).to(self.norm.weight.dtype)
+        gamma, beta = film[:, None, :].chunk(2, dim=-1)
+        scale, shift = (1 + gamma) * self.norm.weight, (1 + gamma) * self.norm.bias + beta
+        normalised = functional.layer_norm(h, self.norm.normalized_shape, eps=self.norm.eps)
+        return h + bidirectional_gru(self.gru, torch.addcmul(shift, normalised, scale))
 
 
 class DenoiserNetwork(nn.Module):
@@ -79,9 +81,9 @@ class DenoiserNetwork(nn.Module):
         super().__init__()
         self.n_numerical, self.n_channels = dimensions.n_numerical, len(dimensions.channel_sizes)
         width = 2 * config.hidden_dim
-        n_state = self.n_numerical + self.n_channels * config.embedding_dim
+        self.n_state = self.n_numerical + self.n_channels * config.embedding_dim
         self.time = TimeEmbedding()
-        self.inputs = nn.Linear(n_state + sum(dimensions.label_sizes), width)
+        self.inputs = nn.Linear(self.n_state + sum(dimensions.label_sizes), width)
         self.time_inputs = nn.Linear(TIME_DIM, width)
         self.layers = nn.ModuleList(FiLMGRULayer(config.hidden_dim) for _ in range(config.n_layers))
         self.norm = nn.LayerNorm(width)
@@ -90,8 +92,9 @@ class DenoiserNetwork(nn.Module):
     def forward(self, scaled: Tensor, t: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled (B, L, D), t (B,), label (B, K) -> F (B, L, M_n), logits (B, L, M_c, C)."""
         time = self.time(t)
-        repeated = label[:, None, :].expand(-1, scaled.shape[1], -1)
-        h = self.inputs(torch.cat([scaled, repeated], dim=-1)) + self.time_inputs(time)[:, None, :]
+        weight, label_weight = self.inputs.weight.tensor_split([scaled.shape[-1]], dim=1)
+        once = functional.linear(label, label_weight, self.inputs.bias) + self.time_inputs(time)  # for all steps
+        h = functional.linear(scaled, weight) + once[:, None, :]
         for layer in self.layers:
             h = layer(h, time)
         output = self.outputs(self.norm(h))
@@ -171,6 +174,10 @@ class Denoiser(MixedPrecision):
         """
         with self.products(state.device):
             output, logits = self.network(c_in(sigma) * state, t, label)
+        return self.preconditioned(state, sigma, output, logits)
+
+    def preconditioned(self, state: Tensor, sigma: Tensor, output: Tensor, logits: Tensor) -> Denoised:
+        """What the network's F (..., B, L, M_n) and logits (..., B, L, M_c, C) say of a state (B, L, D) at `sigma`."""
         n = self.dimensions.n_numerical
         x, sigma_x = state[..., :n], sigma[..., :n]
         numerical = c_skip(sigma_x) * x + c_out(sigma_x) * output.float()
@@ -178,5 +185,7 @@ class Denoiser(MixedPrecision):
 
     def denoised_state(self, denoised: Denoised) -> Tensor:
         """Denoised values and score-interpolated embeddings as one state (B, L, D)."""
-        embeddings = self.embedding.interpolate(denoised.logits.softmax(-1))
+        # over the first dimension: on a CPU, torch takes 25 times as long over a last one of two
+        probabilities = denoised.logits.movedim(-1, 0).softmax(0).movedim(0, -1)
+        embeddings = self.embedding.interpolate(probabilities)
         return torch.cat([denoised.numerical, embeddings.flatten(2)], dim=-1)

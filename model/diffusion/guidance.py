@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from model.diffusion.denoiser import Denoised, Denoiser
+from model.diffusion.denoiser import Denoised, Dimensions
 from model.spec.config import GuidanceScale
 from model.spec.schema import Label
 
 Denoise = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(state (B, L, D), sigma (L, D), t ()) -> denoised state (B, L, D)"""
+
+
+class BranchDenoiser(Protocol):
+    """What guidance asks of a denoiser."""
+
+    @property
+    def dimensions(self) -> Dimensions:
+        """The sizes of what is drawn."""
+
+    def __call__(self, state: Tensor, sigma: Tensor, t: Tensor, labels: Tensor) -> Denoised:
+        """State (B, L, D), sigma (L, D), t (), labels (R, B, K) of R branches -> Denoised with (R, B, ...) in front."""
+
+    def denoised_state(self, denoised: Denoised) -> Tensor:
+        """Denoised values and categories (B, ...) as one state (B, L, D)."""
 
 
 def one_hot_labels(codes: Tensor, sizes: tuple[int, ...]) -> Tensor:
@@ -52,7 +66,7 @@ def _own_scale(scale: GuidanceScale, label: str, category: str) -> float | None:
     return own.get(category) if isinstance(own, dict) else own
 
 
-def guided(denoiser: Denoiser, label: Tensor, *, scales: LabelScales) -> Denoise:
+def guided(denoiser: BranchDenoiser, label: Tensor, *, scales: LabelScales) -> Denoise:
     """A denoiser of states that follows `label` (B, K) with strength `scales`.
 
     scale = 1 + w: 1 is conditional without guidance, 0 unconditional, above 1 exaggerates the label. Values:
@@ -65,16 +79,16 @@ def guided(denoiser: Denoiser, label: Tensor, *, scales: LabelScales) -> Denoise
     if scales.all_are(1.0):
         return _branch(denoiser, label)
     steps = [label] if scales.uniform else _one_after_the_other(label, denoiser.dimensions.label_sizes)
-    branches = torch.cat([torch.zeros_like(label), *steps])
+    branches = torch.stack([torch.zeros_like(label), *steps])
     # the scale of the label that a step adds, given the stay's category of it: (B,) per step and kind
     added = [after - before for before, after in pairwise([torch.zeros_like(label), *steps])]
     n_added = [step.sum(1).clamp(min=1) for step in added]
     strengths = [[(step @ kind.to(label)) / n for step, n in zip(added, n_added, strict=True)] for kind in scales]
 
     def denoise(state: Tensor, sigma: Tensor, t: Tensor) -> Tensor:
-        every = _evaluate(denoiser, state.repeat(len(steps) + 1, 1, 1), sigma, t, branches)
-        numerical = extrapolate(every.numerical.chunk(len(steps) + 1), strengths[0])
-        logits = extrapolate(every.logits.chunk(len(steps) + 1), strengths[1])
+        every = denoiser(state, sigma, t, branches)
+        numerical = extrapolate(every.numerical.unbind(), strengths[0])
+        logits = extrapolate(every.logits.unbind(), strengths[1])
         return denoiser.denoised_state(Denoised(numerical, logits))
 
     return denoise
@@ -96,13 +110,9 @@ def extrapolate(branches: Sequence[Tensor], strengths: Sequence[Tensor]) -> Tens
     return total
 
 
-def _branch(denoiser: Denoiser, label: Tensor) -> Denoise:
+def _branch(denoiser: BranchDenoiser, label: Tensor) -> Denoise:
     def denoise(state: Tensor, sigma: Tensor, t: Tensor) -> Tensor:
-        return denoiser.denoised_state(_evaluate(denoiser, state, sigma, t, label))
+        only = denoiser(state, sigma, t, label[None])
+        return denoiser.denoised_state(Denoised(only.numerical[0], only.logits[0]))
 
     return denoise
-
-
-def _evaluate(denoiser: Denoiser, state: Tensor, sigma: Tensor, t: Tensor, label: Tensor) -> Denoised:
-    denoised: Denoised = denoiser(state, sigma.expand_as(state), t.expand(len(state)), label)
-    return denoised

@@ -44,13 +44,14 @@ def start_state(denoise: Denoise, noise: Tensor, *, sigmas: Tensor, times: Tenso
 def euler_sampler(denoise: Denoise, x: Tensor, *, sigmas: Tensor, times: Tensor, after_step: AfterStep) -> Tensor:
     """Euler's method: `x <- x + (sigma' - sigma) (x - D(x)) / sigma` (Karras et al. 2022, algorithm 1 without churn).
 
-    x (B, L, D) noise at sigmas[0]; sigmas (N, L, D), the last followed by 0; times (N,). One evaluation per step.
+    x (B, L, D) noise at sigmas[0]; sigmas (N, L, D), the last followed by 0; times (N,). One evaluation per step. Here
+    and below a step is `lerp(a, b, w) = a + w (b - a)`, which passes once through the memory.
     With a perfect denoiser the result is a little too narrow: 50 steps at rho 7 turn N(0, 1) into a std of .949.
     """
     following = torch.cat([sigmas[1:], torch.zeros_like(sigmas[:1])])
     for i, (sigma, sigma_next) in enumerate(zip(sigmas, following, strict=True)):
         denoised = denoise(x, sigma, times[i])
-        x = x + (sigma_next - sigma) / sigma * (x - denoised)
+        x = torch.lerp(x, denoised, 1 - sigma_next / sigma)
         after_step(i + 1)
     return x
 
@@ -68,12 +69,8 @@ def dpmpp_2m_sampler(
     for i in range(last):
         h = torch.log(sigmas[i] / sigmas[i + 1])
         denoised = denoise(x, sigmas[i], times[i])
-        mean = denoised if i == 0 else denoised + (denoised - denoised_before) * h / (2 * h_before)
-        x = (
-            torch.exp(-h) * x - torch.expm1(-h) * mean
-            if churn is None
-            else _churned(x, mean, h, sigmas[i + 1], churn, i)
-        )
+        mean = denoised if i == 0 else torch.lerp(denoised_before, denoised, 1 + h / (2 * h_before))
+        x = torch.lerp(mean, x, torch.exp(-h)) if churn is None else _churned(x, mean, h, sigmas[i + 1], churn, i)
         h_before, denoised_before = h, denoised
         after_step(i + 1)
     x = denoise(x, sigmas[last], times[last])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.data.codec_state import SHARED_BY
+from model.data.small_cells import SHARED_BY
 from model.evaluation.space import Bools, Codes, Floats
 
 MIN_STAYS = SHARED_BY

@@ -3,6 +3,7 @@
 CDMTError
 ├── SchemaError          the description of a table contradicts itself or names what is not there
 ├── DataError            a table does not match its schema, or cannot be read
+│   └── TableTooLarge    the memory has no room for it
 ├── RatioError           label ratios that a schema cannot satisfy
 ├── GuidanceError        guidance for a label or category that the model does not have
 ├── TrainingError        training cannot start or go on
@@ -32,6 +33,10 @@ class DataError(CDMTError):
     def __init__(self, message: str, *, column: str | None = None) -> None:
         super().__init__(message)
         self.column = column
+
+
+class TableTooLarge(DataError):
+    """To read a table would take more memory than there is."""
 
 
 class RatioError(CDMTError):

@@ -9,29 +9,39 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from redis.exceptions import RedisError
 from starlette.middleware import Middleware
 
-from service.api import errors
-from service.api.auth import read_admin_key
-from service.api.deps import KNOWN_CALLER, Services
+from service.api import access, errors
+from service.api.attempts import Attempts
+from service.api.auth import Authenticator, read_admin_key
+from service.api.deps import Services
+from service.api.guard import Guard
 from service.api.metrics import Meters
 from service.api.middleware import BodyLimit, HeadAsGet, HostCheck, RequestContext
-from service.api.openapi import PROBLEM_RESPONSE, with_problems
+from service.api.oidc import tokens_of
+from service.api.openapi import PROBLEM_RESPONSE, with_access_and_problems
 from service.api.quota import Quota
-from service.api.retention import sweep_expired
-from service.api.routes import datasets, health, jobs, models, schemas
+from service.api.refusals import RefusalAudit
+from service.api.retention import sweep_expired, sweep_old
+from service.api.routes import audit, datasets, health, jobs, keys, models, schemas, session
+from service.api.sessions import Sessions
 from service.api.signing import read_webhook_secret
 from service.api.watch import JobWatch
 from service.api.webhooks import deliver_due
+from service.audit.log import AuditLog
+from service.audit.opening import open_audit
 from service.bundled import register_bundled
-from service.connection import connect
+from service.connection import connect, connect_for_news
+from service.contracts.errors import AccessRefused, AuditUnavailable
 from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
+from service.contracts.keys import ApiKeys
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
+from service.contracts.vault import open_files
 from service.contracts.webhooks import Outbox
 from service.jobs import JobQueue
 from service.reconciler import Reconciler
@@ -52,21 +62,21 @@ def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
         version=_version(),
         description=DESCRIPTION,
         lifespan=_lifespan,
-        middleware=_middleware(settings, services.meters),
+        middleware=_middleware(services),
+        dependencies=[Depends(access.permitted)],
         responses=PROBLEM_RESPONSE,
     )
     app.state.services = services
     errors.install(app)
-    for routes in (datasets, jobs, models):
-        app.include_router(routes.router, dependencies=KNOWN_CALLER)
-    for open_to_all in (schemas, health):
-        app.include_router(open_to_all.router)
-    app.openapi = with_problems(app)  # type: ignore[method-assign]
+    app.add_exception_handler(AccessRefused, access.refused)
+    for routes in (datasets, jobs, models, schemas, audit, keys, session, health):
+        app.include_router(routes.router)
+    app.openapi = with_access_and_problems(app)  # type: ignore[method-assign]
     return app
 
 
 def _open_services(settings: Settings, redis_url: str) -> Services:
-    store = ArtifactStore(settings.data_dir)
+    store = ArtifactStore(settings.data_dir, files=open_files(settings.encryption_key_file))
     jobs = JobStore(store, retention_seconds=settings.retention_seconds)
     redis = connect(redis_url)
     queue = JobQueue(redis=redis, jobs=jobs, settings=settings)
@@ -79,20 +89,30 @@ def _open_services(settings: Settings, redis_url: str) -> Services:
         reconciler=reconciler,
         keys=KeyStore(settings.data_dir),
         quota=Quota(jobs, max_jobs=settings.max_queued_jobs, max_stays=settings.max_queued_stays),
-        watch=JobWatch(jobs=jobs, redis=redis),
+        watch=JobWatch(jobs=jobs, redis=redis, news=connect_for_news(redis_url)),
         outbox=Outbox(store),
         meters=Meters(queue, reconciler),
+        audit=open_audit(settings),
         webhook_secret=read_webhook_secret(settings.webhook_secret_file),
-        admin_key=read_admin_key(settings.admin_key_file),
+        authenticator=Authenticator(
+            ApiKeys(settings.data_dir),
+            admin_key=read_admin_key(settings.admin_key_file),
+            tokens=tokens_of(settings),
+        ),
+        attempts=Attempts(),
+        sessions=Sessions(seconds=settings.session_seconds),
     )
 
 
-def _middleware(settings: Settings, meters: Meters) -> list[Middleware]:
+def _middleware(services: Services) -> list[Middleware]:
+    settings = services.settings
     limits = {"max_body_bytes": settings.max_body_bytes, "max_upload_bytes": settings.max_upload_bytes}
-    host_check = [] if settings.trust_network else [Middleware(HostCheck, host=settings.host)]
+    host_check = [Middleware(HostCheck, host=settings.host)] if settings.is_auth_off else []
     return [
-        Middleware(RequestContext, meters=meters),
+        Middleware(RequestContext, meters=services.meters),
+        Middleware(RefusalAudit, audit=services.audit),
         *host_check,
+        Middleware(Guard, services=services),
         Middleware(BodyLimit, uploads=frozenset({"/datasets", "/models", "/jobs/evaluate"}), **limits),
         Middleware(HeadAsGet),
     ]
@@ -101,8 +121,10 @@ def _middleware(settings: Settings, meters: Meters) -> list[Middleware]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
+    _warn(services)
     for model_id in register_bundled(services.store):
         log.info("bundled model registered", model_id=model_id)
+    await asyncio.to_thread(_settle, services.audit)
     beside = [asyncio.create_task(loop(services)) for loop in (_reconcile_for_ever, _deliver_for_ever)]
     yield
     services.watch.close()
@@ -111,6 +133,22 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await task
     services.queue.redis.close()
+
+
+def _settle(audit: AuditLog) -> None:
+    """Seal what a crash has torn. A log that is damaged is no reason not to start: what needs it is refused."""
+    try:
+        audit.check()
+    except AuditUnavailable as error:
+        log.error("audit_unavailable", detail=str(error))
+
+
+def _warn(services: Services) -> None:
+    settings = services.settings
+    if settings.is_auth_off:
+        log.warning("nobody is asked who they are: whoever reaches this machine's loopback may use the service")
+    elif not (settings.admin_key_file or settings.oidc_issuer or services.authenticator.keys.are_any()):
+        log.warning("there is no key yet, so nobody is let in: cdmt keys create <name> --scope admin")
 
 
 async def _reconcile_for_ever(services: Services) -> None:
@@ -122,6 +160,7 @@ async def _reconcile_for_ever(services: Services) -> None:
         await _try(services.keys.sweep)
         await _try(services.reconciler.reconcile)
         await _try(partial(sweep_expired, services))
+        await _try(partial(sweep_old, services))
         await asyncio.sleep(settings.reconcile_every_seconds)
 
 

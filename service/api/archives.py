@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import os
 import re
 import shutil
 import zipfile
@@ -15,12 +16,14 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from model.spec.errors import CheckpointError
+from model.spec.files import PLAIN, Files, Source
+from service.api.auditing import event
 from service.api.deps import Caller, Services
 from service.api.downloads import ZIP, Download
-from service.contracts.errors import AlreadyPublished, NotFound
+from service.contracts.errors import NotFound
 from service.contracts.ids import is_id
 from service.contracts.records import DESCRIPTION, WEIGHTS, ModelRecord
-from service.contracts.storage import RECORD, file_sha256, manifest, write_record
+from service.contracts.storage import RECORD, ArtifactStore, file_sha256, manifest, stage_record
 
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(safetensors|json|html|md)")
 NO_ZIP = "the file is not a zip archive, or a damaged one"
@@ -34,17 +37,28 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
 
 
 def archive_download(model_id: str, services: Services) -> Response:
-    """The folder of a model as a zip, deleted once it is sent. NotFound, also if the model goes while it is packed."""
-    folder = services.store.model_dir(model_id)
+    """The folder of a model as a zip, which goes once it is sent. NotFound, also if the model goes meanwhile."""
+    folder, files = services.store.model_dir(model_id), services.store.files
     with ExitStack() as stack:
-        path = stack.enter_context(services.store.staging("archive")) / f"{model_id}.zip"
+        path = _beside_or_in_memory(stack, services.store, name=f"{model_id}.zip")
         try:
-            _pack(folder, path)
+            _pack(folder, path, files)
         except FileNotFoundError:
             raise NotFound("model", model_id) from None
         sha256 = file_sha256(path)
         cleanup = stack.pop_all().close  # the folder stays in use until the file is sent
     return Download(path, sha256=sha256, media_type=ZIP, filename=f"model-{model_id}.zip", cleanup=cleanup)
+
+
+def _beside_or_in_memory(stack: ExitStack, store: ArtifactStore, *, name: str) -> Path:
+    """Where an archive is made. Its weights are plain: where they are encrypted on the disk, it must not lie there."""
+    if store.files is PLAIN:
+        path = stack.enter_context(store.staging("archive")) / name
+        path.touch()
+        return path
+    descriptor = os.memfd_create(name)
+    stack.callback(os.close, descriptor)
+    return Path(f"/proc/{os.getpid()}/fd/{descriptor}")
 
 
 def import_archive(
@@ -56,16 +70,16 @@ def import_archive(
 
     Raises CheckpointError for anything that is not exactly an archive of ours; AlreadyPublished.
     """
-    _unpack(path, folder, max_bytes=services.settings.max_upload_bytes)
+    files = services.store.files
+    _unpack(path, folder, files=files, max_bytes=services.settings.max_upload_bytes)
     path.unlink()
-    record = _linked(_checked_record(folder), services)
+    record = _linked(_checked_record(folder, files), services)
     record = record.model_copy(update={"origin": "imported", "caller": caller.name})
-    write_record(folder, record)
-    try:
+    stage_record(folder, record)
+    if is_resumed and services.store.exists("models", record.id) and services.store.model(record.id) == record:
+        return record
+    with services.audit.recorded(event("model.import", f"model/{record.id}", caller=caller, sha256=record.sha256)):
         services.store.publish(folder, "models", record.id)
-    except AlreadyPublished:
-        if not (is_resumed and services.store.model(record.id) == record):
-            raise
     return record
 
 
@@ -81,23 +95,24 @@ def _linked(record: ModelRecord, services: Services) -> ModelRecord:
     return record.model_copy(update={"dataset_id": None})
 
 
-def _pack(folder: Path, path: Path) -> None:
-    with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED) as archive:
+def _pack(folder: Path, path: Path, files: Files) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for file in sorted(file for file in folder.iterdir() if FILE_NAME.fullmatch(file.name)):
             entry = zipfile.ZipInfo(file.name, EPOCH)
-            entry.file_size = file.stat().st_size  # so that zipfile knows whether it needs zip64
-            with file.open("rb") as source, archive.open(entry, "w") as target:
+            entry.file_size = file.stat().st_size  # or less: so that zipfile knows whether it needs zip64
+            with files.source(file).open("rb") as source, archive.open(entry, "w") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
 
 
-def _unpack(path: Path, folder: Path, *, max_bytes: int) -> None:
+def _unpack(path: Path, folder: Path, *, files: Files, max_bytes: int) -> None:
     """Write the archive's files into `folder`. Names are ours or refused, so none can lead out of it."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with files.source(path).open("rb") as file, zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             _check_entries(entries, max_bytes=max_bytes)
             for entry in entries:
-                with archive.open(entry) as source, (folder / entry.filename).open("xb") as target:
+                kind = files if entry.filename == WEIGHTS else PLAIN
+                with archive.open(entry) as source, kind.create(folder / entry.filename) as target:
                     shutil.copyfileobj(source, target, 1 << 20)
     except DAMAGED as error:
         raise CheckpointError(NO_ZIP) from error
@@ -119,22 +134,22 @@ def _check_entries(entries: list[zipfile.ZipInfo], *, max_bytes: int) -> None:
         raise CheckpointError(f"the archive unpacks to more than the allowed {max_bytes} bytes")
 
 
-def _checked_record(folder: Path) -> ModelRecord:
+def _checked_record(folder: Path, files: Files) -> ModelRecord:
     try:
         record = ModelRecord.model_validate_json((folder / RECORD).read_bytes())
     except (FileNotFoundError, ValidationError) as error:
         raise CheckpointError(f"the archive's {RECORD} is missing or not that of a model") from error
     if not is_id(record.id):
         raise CheckpointError(f"the archive's {RECORD} has an id that cannot be one")
-    if manifest(folder) != record.files or WEIGHTS not in record.files:
+    if manifest(folder, files) != record.files or WEIGHTS not in record.files:
         raise CheckpointError(f"the archive's files are not those that its {RECORD} lists")
-    _check_weights(folder / WEIGHTS)
+    _check_weights(files.source(folder / WEIGHTS))
     return record
 
 
-def _check_weights(path: Path) -> None:
+def _check_weights(source: Source) -> None:
     """Refuse what is not in safetensors format: 8 bytes of header length, a JSON header, then the numbers."""
-    with path.open("rb") as file:
+    with source.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = file.read(length) if length <= MAX_HEADER_BYTES else b""
     try:

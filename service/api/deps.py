@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
 
-from service.api.auth import AdminKey, is_admin
+from service.api.attempts import Attempts
+from service.api.auth import Authenticator, Identity
 from service.api.bodies import FORM, JSON, media_type
 from service.api.metrics import Meters
 from service.api.quota import Quota
+from service.api.sessions import Sessions
 from service.api.signing import WebhookSecret
 from service.api.watch import JobWatch
+from service.audit.log import AuditLog
 from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
+from service.contracts.keys import Scope
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from service.contracts.webhooks import Outbox
@@ -43,7 +46,10 @@ class Services:
     quota: Quota
     outbox: Outbox
     meters: Meters
-    admin_key: AdminKey | None = None
+    audit: AuditLog
+    authenticator: Authenticator
+    attempts: Attempts
+    sessions: Sessions
     webhook_secret: WebhookSecret | None = None
     exclusive: threading.Lock = field(default_factory=threading.Lock)
     ingesting: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -51,14 +57,34 @@ class Services:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, and under which request id. `name` is None for the anonymous caller."""
+    """Who asks, from where, and under which request id."""
 
-    name: str | None
+    identity: Identity
     request_id: str
-    is_admin: bool = False
+    address: str | None = None
 
+    @property
+    def name(self) -> str | None:
+        """Whose jobs these are; None where nobody is asked who they are."""
+        return self.identity.name
 
-BEARER = HTTPBearer(auto_error=False, description="the key in CDMT_ADMIN_KEY_FILE; needed only for what admins may do")
+    @property
+    def key_id(self) -> str | None:
+        """Of the key that was shown, if it was one of ours."""
+        return self.identity.credential.key_id if self.identity.credential else None
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether everything is allowed."""
+        return "admin" in self.identity.scopes
+
+    def may(self, *scopes: Scope) -> bool:
+        """Whether the caller has one of these scopes, or none is wanted."""
+        return not scopes or self.is_admin or not self.identity.scopes.isdisjoint(scopes)
+
+    def owns(self, owner: str | None) -> bool:
+        """Whether what `owner` has made is the caller's, too. Where nobody is asked, everything is everybody's."""
+        return self.is_admin or self.name is None or self.name == owner
 
 
 def services(request: Request) -> Services:
@@ -67,12 +93,8 @@ def services(request: Request) -> Services:
 
 
 def caller(request: Request) -> Caller:
-    """Who is asking. With CDMT_AUTH=off, the only setting there is so far, nobody is asked for a name.
-
-    Unauthorized for a key that is not the admin's, where there is one.
-    """
-    admin = is_admin(request.headers.get("authorization", ""), services(request).admin_key)
-    return Caller(name="admin" if admin else None, request_id=request.state.request_id, is_admin=admin)
+    """Who is asking, as the guard has found out."""
+    return cast(Caller, request.state.caller)
 
 
 def json_only(request: Request) -> None:
@@ -87,5 +109,3 @@ def multipart_only(request: Request) -> None:
 
 ServicesDep = Annotated[Services, Depends(services)]
 CallerDep = Annotated[Caller, Depends(caller)]
-KNOWN_CALLER = [Depends(BEARER), Depends(caller)]
-"""For every route that reads or changes something: a wrong key is refused, whether or not a key is needed there."""

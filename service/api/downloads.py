@@ -126,11 +126,17 @@ def csv_download(request: Request, path: Path, *, sha256: str, filename: str) ->
 
 def _csv_parts(opened: IO[bytes]) -> Iterator[bytes]:
     with opened, pq.ParquetFile(opened) as file:
-        for number, batch in enumerate(file.iter_batches()):
+        for number, batch in enumerate(_batches(file)):
             table = pa.Table.from_batches([_without_nan(batch)])
             buffer = io.BytesIO()
             pyarrow.csv.write_csv(table, buffer, pyarrow.csv.WriteOptions(include_header=number == 0))
             yield buffer.getvalue()
+
+
+def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """The rows, a group after the other: asked for all groups at once, pyarrow keeps the bytes of every group read."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(row_groups=[group])
 
 
 def _without_nan(batch: pa.RecordBatch) -> pa.RecordBatch:

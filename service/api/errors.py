@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
@@ -14,23 +15,40 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from model.spec.errors import CDMTError, CheckpointError, DataError, GuidanceError, RatioError, SchemaError
+from model.spec.errors import (
+    CDMTError,
+    CheckpointError,
+    DataError,
+    GuidanceError,
+    RatioError,
+    SchemaError,
+    TableTooLarge,
+)
 from service.contracts.errors import (
     AlreadyPublished,
+    AuditUnavailable,
+    CrossSite,
+    Forbidden,
     IllegalTransition,
     InUse,
+    KeyEnded,
     KeyInFlight,
     KeyReused,
     LimitExceeded,
+    MissingScope,
     NotFound,
     NotReady,
     PrivacyHeld,
+    ProviderUnavailable,
     QueueUnavailable,
     ServiceError,
+    TooManyAttempts,
     TooManyJobs,
     Unauthorized,
 )
 from service.contracts.jobs import problem_type
+
+log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -40,6 +58,8 @@ ANSWER_HEADERS = {
     "unauthorized": {"WWW-Authenticate": "Bearer"},
     "key-in-flight": {"Retry-After": "1"},
     "too-many-jobs": {"Retry-After": "5"},
+    "audit-unavailable": {"Retry-After": "5"},
+    "provider-unavailable": {"Retry-After": "30"},
     "queue-unavailable": {"Retry-After": "5"},
 }
 
@@ -84,14 +104,19 @@ class Row(NamedTuple):
 
 # The first type in an exception's MRO that is in here decides.
 TABLE: dict[type[BaseException], Row] = {
-    Unauthorized: Row(401, "unauthorized", "Not the admin's key"),
+    Unauthorized: Row(401, "unauthorized", "Not known here"),
+    CrossSite: Row(403, "cross-site", "Not made by a page of this service"),
+    Forbidden: Row(403, "forbidden", "Not allowed"),
+    MissingScope: Row(403, "missing-scope", "Not allowed with this key"),
     PrivacyHeld: Row(403, "privacy-held", "Held back by the privacy gate"),
     NotFound: Row(404, "not-found", "Not found"),
     AlreadyPublished: Row(409, "already-there", "Already there"),
     IllegalTransition: Row(409, "wrong-state", "The job's state does not allow this"),
     InUse: Row(409, "in-use", "In use"),
+    KeyEnded: Row(409, "key-ended", "The key has ended"),
     KeyInFlight: Row(409, "key-in-flight", "A request with this key is being handled"),
     NotReady: Row(409, "not-ready", "Not there yet"),
+    TableTooLarge: Row(413, "too-large", "Content Too Large"),
     BadFields: Row(422, "invalid-request", "The request is not valid"),
     CheckpointError: Row(422, "invalid-model", "Not a model that can be used"),
     DataError: Row(422, "invalid-data", "The table does not match its schema"),
@@ -100,12 +125,16 @@ TABLE: dict[type[BaseException], Row] = {
     GuidanceError: Row(422, "invalid-guidance", "The guidance names what the model does not have"),
     RatioError: Row(422, "invalid-ratios", "The label ratios cannot be satisfied"),
     SchemaError: Row(422, "invalid-schema", "The schema contradicts itself or the table"),
+    TooManyAttempts: Row(429, "too-many-attempts", "Too many wrong keys"),
     TooManyJobs: Row(429, "too-many-jobs", "Too many unfinished jobs"),
+    AuditUnavailable: Row(503, "audit-unavailable", "The audit log cannot be written"),
+    ProviderUnavailable: Row(503, "provider-unavailable", "The identity provider does not answer"),
     QueueUnavailable: Row(503, "queue-unavailable", "The job queue does not answer"),
     RedisError: Row(503, "queue-unavailable", "The job queue does not answer"),
     CDMTError: Row(500, "internal-error", "Something went wrong here"),
 }
 DISK_FULL_ROW = Row(507, "disk-full", "The disk is full")
+DISK_FULL_DETAIL = "disk full: nothing of this request was kept; free some space first"
 INTERNAL_ROW = Row(500, "internal-error", "Something went wrong here")
 INTERNAL_DETAIL = "an unexpected error; the log of the gateway has it under this request_id"
 
@@ -130,6 +159,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The response that says so."""
+    request.state.problem = row.slug
     body = Problem(
         type=problem_type(row.slug),
         title=row.title,
@@ -147,6 +177,12 @@ def problem(
 def internal_problem(request: Request) -> Response:
     """The answer to what nobody foresaw; says nothing about it."""
     return problem(request, INTERNAL_ROW, INTERNAL_DETAIL)
+
+
+def own_problem(request: Request, error: Exception) -> Response:
+    """The answer to an exception whose type is in the table."""
+    row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
+    return problem(request, row, _detail(error), errors=_own_fields(error), headers=_own_headers(error, row))
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]], body: object, prefix: str = "") -> list[FieldError]:
@@ -188,14 +224,25 @@ def _allowed(request: Request) -> dict[str, str]:
 async def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, OSError) and not isinstance(error, RedisError):
         return _operating_system(request, error)
-    row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
-    detail = "the job queue does not answer; try again later" if isinstance(error, RedisError) else str(error)
-    return problem(request, row, detail, errors=_own_fields(error), headers=ANSWER_HEADERS.get(row.slug))
+    if isinstance(error, AuditUnavailable) and error.errno in DISK_FULL:
+        return problem(request, DISK_FULL_ROW, DISK_FULL_DETAIL)
+    return own_problem(request, error)
+
+
+def _detail(error: Exception) -> str:
+    """What a client is told; where things lie here is not for it."""
+    match error:
+        case RedisError():
+            return "the job queue does not answer; try again later"
+        case AuditUnavailable():
+            log.error("audit_unavailable", detail=str(error))
+            return "the audit log cannot be written, and without it nothing is handed out or changed; try again later"
+    return str(error)
 
 
 def _operating_system(request: Request, error: OSError) -> Response:
     if error.errno in DISK_FULL:
-        return problem(request, DISK_FULL_ROW, "disk full: nothing of this request was kept; free some space first")
+        return problem(request, DISK_FULL_ROW, DISK_FULL_DETAIL)
     raise error
 
 
@@ -213,6 +260,16 @@ def _own_fields(error: Exception) -> list[FieldError] | None:
         case DataError(column=str() as column):
             return [FieldError(pointer=f"/file/{_escaped(column)}", message=str(error))]
     return None
+
+
+def _own_headers(error: Exception, row: Row) -> Mapping[str, str] | None:
+    match error:
+        case MissingScope():
+            scope = " ".join(error.wanted)
+            return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+        case TooManyAttempts():
+            return {"Retry-After": str(error.retry_after)}
+    return ANSWER_HEADERS.get(row.slug)
 
 
 def _place(location: Sequence[str | int]) -> str:

@@ -18,7 +18,7 @@ from fastapi.sse import ServerSentEvent
 from pydantic import AwareDatetime, BaseModel
 from starlette.exceptions import HTTPException
 
-from service.api.deps import ServicesDep
+from service.api.access import OwnJob
 from service.api.views import JobLinks, job_links
 from service.api.watch import JobWatch, Snapshot
 from service.contracts.jobs import JobError, JobRecord, JobState, StateChange
@@ -40,12 +40,11 @@ class StateEvent(BaseModel):
     links: JobLinks
 
 
-def resume_point(job_id: str, services: ServicesDep, last_event_id: LastEventId = None) -> str:
+def resume_point(record: OwnJob, last_event_id: LastEventId = None) -> str:
     """The id of the last event that the client has, "" if none of this job's.
 
-    NotFound; HTTPException 204 where nothing more will come: that tells an EventSource not to come back.
+    HTTPException 204 where nothing more will come: that tells an EventSource not to come back.
     """
-    record = services.jobs.read(job_id)
     last = last_event_id or ""
     if not 0 < _number(last) <= record.states[-1].number:
         return ""

@@ -8,6 +8,7 @@ import structlog
 from starlette.requests import Request
 
 from model.spec.privacy import HeldTest
+from service.api.auditing import event
 from service.api.deps import Caller, Services
 from service.api.errors import SHOWN, BadFields, FieldError
 from service.contracts.errors import NotFound, PrivacyHeld
@@ -34,7 +35,7 @@ def check_gate(job: JobRecord, request: Request, *, services: Services, caller: 
     reason = override_reason(request)
     if reason is None:
         raise PrivacyHeld(f"{why} {HOW_TO}")
-    _put_down(job, reason, request, services=services, caller=caller)
+    _put_down(job, reason, services=services, caller=caller)
 
 
 def held_because(job: JobRecord, services: Services) -> str | None:
@@ -79,17 +80,19 @@ def override_reason(request: Request) -> str | None:
     return reason
 
 
-def _put_down(job: JobRecord, reason: str, request: Request, *, services: Services, caller: Caller) -> None:
+def _put_down(job: JobRecord, reason: str, *, services: Services, caller: Caller) -> None:
     failed = tuple(dict.fromkeys(test.name for test in job.result.privacy_failed)) if job.result else ()
     override = PrivacyOverride(
         at=now(),
         caller=caller.name or "admin",
-        address=request.client.host if request.client else None,
+        address=caller.address,
         request_id=caller.request_id,
         reason=reason,
         failed=failed,
     )
-    services.jobs.add_override(job.id, override)
+    details = {"reason": reason, "failed": ",".join(failed)}
+    with services.audit.recorded(event("gate.override", f"job/{job.id}", caller=caller, **details)):
+        services.jobs.add_override(job.id, override)
     log.warning("privacy_override", job_id=job.id, caller=override.caller, reason=reason, failed=list(failed))
 
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
-import pandas as pd
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from model.data.arrange import ArrangedTable, arrange
-from model.data.inference import infer_schema
-from model.data.readers import read_table
 from model.spec.schema import Schema
+from service.api.auditing import event
+from service.api.checking import check_upload
 from service.api.deps import Caller, Services
 from service.api.errors import BadFields, FieldError, field_errors
 from service.api.uploads import Upload
 from service.contracts.jobs import now
 from service.contracts.records import TABLE, DatasetRecord
-from service.contracts.settings import Settings
-from service.contracts.storage import manifest, write_record
+from service.contracts.storage import manifest, stage_record
 
 MAX_NAME = 128
 
@@ -33,27 +30,26 @@ def ingest(upload: Upload, folder: Path, *, dataset_id: str, services: Services,
     if services.store.exists("datasets", dataset_id):
         return services.store.dataset(dataset_id)
     given, name = given_schema(upload), dataset_name(upload)
-    frame = read_upload(upload.path, services.settings)
-    upload.path.unlink()
-    schema = given or infer_schema(frame)
-    arranged = arrange(frame, schema)
-    store_columns(frame, arranged, folder / TABLE)
+    files = services.store.files
+    checked = check_upload(upload.path, folder / TABLE, schema=given, settings=services.settings, files=files)
     record = DatasetRecord(
         id=dataset_id,
         created_at=now(),
         caller=caller.name,
         name=name,
-        sequence_length=schema.sequence_length,
-        table_schema=schema,
+        sequence_length=checked.schema.sequence_length,
+        table_schema=checked.schema,
         schema_inferred=given is None,
-        columns={column.name: column.dtype for column in arranged.layout.columns},
-        files=manifest(folder),
+        columns=checked.columns,
+        files=manifest(folder, files),
         sha256=upload.sha256,
         bytes=upload.bytes,
-        **arranged.summary.model_dump(),
+        **checked.summary.told().model_dump(),
     )
-    write_record(folder, record)
-    services.store.publish(folder, "datasets", record.id)
+    stage_record(folder, record)
+    upload_of = event("dataset.upload", f"dataset/{record.id}", caller=caller, bytes=upload.bytes)
+    with services.audit.recorded(upload_of):
+        services.store.publish(folder, "datasets", record.id)
     return record
 
 
@@ -81,16 +77,3 @@ def dataset_name(upload: Upload) -> str:
     if len(name) > MAX_NAME or not name.isprintable():
         raise BadFields([FieldError(pointer="/name", message=f"not printable text of at most {MAX_NAME} characters")])
     return name
-
-
-def read_upload(path: Path, settings: Settings) -> pd.DataFrame:
-    """The table in an uploaded file, within the limits of the settings; DataError."""
-    return read_table(
-        path, max_columns=settings.max_columns, max_rows=settings.max_rows, max_bytes=settings.max_table_bytes
-    )
-
-
-def store_columns(frame: pd.DataFrame, arranged: ArrangedTable, path: Path) -> None:
-    """Write the columns that the schema names, and no others."""
-    columns = [column.name for column in arranged.layout.columns]
-    frame[columns].to_parquet(path, index=False, compression="zstd")

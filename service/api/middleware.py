@@ -22,9 +22,10 @@ REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 MAX_LOGGED_PATH = 200
 PORT = re.compile(r":[0-9]*$")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
 WRONG_HOST = (
-    "the Host of the request is neither this machine's loopback nor CDMT_HOST; "
-    "set CDMT_TRUST_NETWORK=true if something else keeps strangers out"
+    "without keys (CDMT_AUTH) only requests to this machine itself are answered: "
+    "the Host of this one is neither its loopback nor CDMT_HOST, or a proxy has passed it on"
 )
 HEAD = "cdmt.head"  # in the scope of a HEAD request, which the routes see as GET
 
@@ -87,7 +88,10 @@ class _Answer:
 
 
 class HostCheck:
-    """421 for a name that is not ours: a web page somewhere has made its own name point here (DNS rebinding)."""
+    """421 for a name that is not ours: a web page somewhere has made its own name point here (DNS rebinding).
+
+    And for what comes by way of a proxy, which would let in everybody as if they were on this machine.
+    """
 
     def __init__(self, app: ASGIApp, *, host: str) -> None:
         self.app = app
@@ -95,10 +99,14 @@ class HostCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or _host(scope) in self.hosts:
+        if scope["type"] != "http" or (_host(scope) in self.hosts and not _is_passed_on(scope)):
             return await self.app(scope, receive, send)
         response = problem(Request(scope), Row(421, "wrong-host", "Misdirected Request"), WRONG_HOST)
         return await response(scope, receive, send)
+
+
+def _is_passed_on(scope: Scope) -> bool:
+    return not FORWARDED.isdisjoint(name.lower() for name, _ in scope["headers"])
 
 
 def _host(scope: Scope) -> str:

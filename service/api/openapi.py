@@ -8,9 +8,31 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from service.api.access import RULES, is_public
 from service.api.errors import MEDIA_TYPE, Problem
 
 PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+PROBLEM_CONTENT = {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}
+REFUSALS = {
+    "401": {"description": "No key, or one that is not good (any more).", "content": PROBLEM_CONTENT},
+    "403": {"description": "Not allowed; the detail names the missing scope.", "content": PROBLEM_CONTENT},
+    "429": {"description": "Too many wrong keys, or too many unfinished jobs.", "content": PROBLEM_CONTENT},
+}
+SECURITY_SCHEMES = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "a key of `cdmt keys create` or POST /keys, or an identity provider's token; beside the scopes "
+        "that are named, admin will do",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "cdmt-session",
+        "description": "the cookie of POST /session (over TLS __Host-cdmt-session); what changes something needs "
+        "X-CSRF-Token, too",
+    },
+}
 PROBLEM_RESPONSE: dict[int | str, dict[str, Any]] = {
     "default": {"model": Problem, "description": "A problem document (RFC 9457) says what is wrong."}
 }
@@ -30,19 +52,32 @@ def with_json(body: type[BaseModel], form: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {**described, **form["requestBody"]["content"]}}}
 
 
-def with_problems(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """`app.openapi`, with errors of the media type that they really have, and keys that may be absent."""
+def with_access_and_problems(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    """`app.openapi`, with errors of the media type that they really have, and who may use which operation."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = generate()
-            for path in document["paths"].values():
-                for operation in path.values():
-                    operation["responses"]["default"]["content"] = {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}
-                    if "security" in operation:  # a key is wanted only for what admins may do
-                        operation["security"] = [{}, *operation["security"]]
+            document["components"]["securitySchemes"] = SECURITY_SCHEMES
+            document["components"]["responses"] = REFUSALS
+            for path, operations in document["paths"].items():
+                for method, operation in operations.items():
+                    operation["responses"]["default"]["content"] = PROBLEM_CONTENT
+                    _say_who_may(operation, path, method)
             app.openapi_schema = document
         return app.openapi_schema
 
     return openapi
+
+
+def _say_who_may(operation: dict[str, Any], path: str, method: str) -> None:
+    """Any of these is enough: a key or a session, with one of the scopes."""
+    if is_public(path):
+        operation["security"] = []
+        return
+    scopes = RULES.get(f"{method.upper()} {path}", ())
+    operation["security"] = [{name: [scope]} for scope in scopes for name in SECURITY_SCHEMES] or [
+        {name: []} for name in SECURITY_SCHEMES
+    ]
+    operation["responses"] |= {code: {"$ref": f"#/components/responses/{code}"} for code in REFUSALS}

@@ -25,6 +25,8 @@ class HasId(Protocol):
         """The id by which lists are sorted."""
 
 
+NO_CURSOR = "not a cursor of this list"
+
 AnyRecord = TypeVar("AnyRecord", bound=HasId)
 Item = TypeVar("Item")
 
@@ -60,6 +62,14 @@ def link_next(request: Request, response: Response, cursor: str | None) -> None:
         response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
 
 
+def place(cursor: str) -> int:
+    """The number in a cursor of a list whose ids are numbers; BadFields if it is none."""
+    thing_id = _decoded(cursor)
+    if not thing_id.isdecimal():
+        raise BadFields([FieldError(pointer="?cursor", message=NO_CURSOR)])
+    return int(thing_id)
+
+
 def _encoded(thing_id: str) -> str:
     return base64.urlsafe_b64encode(thing_id.encode()).decode().rstrip("=")
 
@@ -70,5 +80,5 @@ def _decoded(cursor: str) -> str:
     except (binascii.Error, ValueError):
         thing_id = ""
     if not is_id(thing_id):
-        raise BadFields([FieldError(pointer="?cursor", message="not a cursor of this list")])
+        raise BadFields([FieldError(pointer="?cursor", message=NO_CURSOR)])
     return thing_id

@@ -7,6 +7,7 @@ from typing import Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.auditing import event, record_download
 from service.api.deps import Caller, Services
 from service.api.downloads import HTML, PARQUET, REPORT_POLICY, Download, csv_download, prefers_html
 from service.api.gate import check_gate
@@ -32,28 +33,34 @@ def cohort_download(
     sha256 = services.store.cohort(job.id).files[COHORT].sha256
     path = services.store.cohort_dir(job.id) / COHORT
     check_gate(job, request, services=services, caller=caller)
-    if (wanted or job.request.format) == "csv":
-        return csv_download(request, path, sha256=sha256, filename=f"cohort-{job.id}.csv")
-    return Download(path, sha256=sha256, media_type=PARQUET, filename=f"cohort-{job.id}.parquet")
+    form = wanted or job.request.format
+    record_download(request, event("cohort.download", f"job/{job.id}", caller=caller, format=form), services)
+    if form == "csv":
+        return csv_download(request, path, sha256=sha256, filename=f"synthetic-cohort-{job.id}.csv")
+    return Download(path, sha256=sha256, media_type=PARQUET, filename=f"synthetic-cohort-{job.id}.parquet")
 
 
-def job_report(job: JobRecord, services: Services, *, wanted: ReportFormat) -> Response:
+def job_report(
+    request: Request, job: JobRecord, services: Services, *, caller: Caller, wanted: ReportFormat
+) -> Response:
     """The report of a job: of its cohort, of the model that it trained, or of its comparison."""
     _check_succeeded(job)
     match job.request:
         case TrainRequest():
-            return model_report(str(job.model_id), services, wanted=wanted)
+            return model_report(request, str(job.model_id), services, caller=caller, wanted=wanted)
         case GenerateRequest():
             # A report of before there were evaluations of their own lies beside its cohort.
             kind: Kind = "reports" if services.store.exists("reports", job.id) else "cohorts"
-            return _report(kind, job.id, services, wanted=wanted)
+            return _report(request, kind, job.id, services, caller=caller, wanted=wanted)
         case EvaluateRequest():
-            return _report("reports", job.id, services, wanted=wanted)
+            return _report(request, "reports", job.id, services, caller=caller, wanted=wanted)
 
 
-def model_report(model_id: str, services: Services, *, wanted: ReportFormat) -> Response:
+def model_report(
+    request: Request, model_id: str, services: Services, *, caller: Caller, wanted: ReportFormat
+) -> Response:
     """The report of a model."""
-    return _report("models", model_id, services, wanted=wanted)
+    return _report(request, "models", model_id, services, caller=caller, wanted=wanted)
 
 
 def wanted_report(request: Request) -> ReportFormat:
@@ -66,12 +73,16 @@ def _check_succeeded(job: JobRecord) -> None:
         raise NotReady(f"job '{job.id}' is {job.status}")
 
 
-def _report(kind: Kind, thing_id: str, services: Services, *, wanted: ReportFormat) -> Response:
+def _report(
+    request: Request, kind: Kind, thing_id: str, services: Services, *, caller: Caller, wanted: ReportFormat
+) -> Response:
     record = {"cohorts": services.store.cohort, "models": services.store.model, "reports": services.store.report}[kind]
     name = REPORT_HTML if wanted == "html" else REPORT_JSON
     entry = record(thing_id).files.get(name)
     if entry is None:
         raise NotFound(f"{name} of {kind[:-1]}", thing_id)
+    thing = f"{'model' if kind == 'models' else 'job'}/{thing_id}"
+    record_download(request, event("report.download", thing, caller=caller, format=wanted), services)
     return Download(
         services.store.directory(kind, thing_id) / name,
         sha256=entry.sha256,

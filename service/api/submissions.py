@@ -9,8 +9,11 @@ import structlog
 from model.spec.errors import DataError
 from model.spec.guidance import check_guidance
 from model.spec.ratios import check_ratios
+from service.api.access import check_owner
+from service.api.auditing import event
 from service.api.deps import Caller, Services
 from service.api.webhooks import check_webhook
+from service.audit.entries import Event
 from service.contracts.errors import InUse, LimitExceeded, NotFound, NotReady
 from service.contracts.job_store import check_ended
 from service.contracts.jobs import JobRecord, now
@@ -35,40 +38,52 @@ def submit(
             return services.jobs.read(job_id)  # the reconciler sees to it that it is in the queue
         _check(request, services)
         services.quota.check(caller.name, request)
-        if request.webhook is not None:
-            services.outbox.add(job_id)
         record = JobRecord(
             id=job_id, created_at=now(), request=request, request_id=caller.request_id, caller=caller.name
         )
-        services.jobs.create(record, table=table)
+        with services.audit.recorded(_submission(record, caller)):
+            if request.webhook is not None:
+                services.outbox.add(job_id)
+            services.jobs.create(record, table=table)
         services.quota.add(caller.name, request)
     services.queue.enqueue(record)
     log.info("job_submitted", job_id=record.id, kind=record.kind)
     return record
 
 
-def delete_dataset(dataset_id: str, services: Services) -> None:
-    """Remove a dataset; InUse if a job that has not ended needs it."""
+def cancel_job(job_id: str, services: Services, *, caller: Caller) -> JobRecord:
+    """Ask a job to stop; IllegalTransition if it has ended in another way."""
+    with services.audit.recorded_if_possible(event("job.cancel", f"job/{job_id}", caller=caller)):
+        return services.queue.cancel(job_id)
+
+
+def delete_dataset(dataset_id: str, services: Services, *, caller: Caller) -> None:
+    """Remove a dataset; Forbidden if it is another caller's, InUse if a job that has not ended needs it."""
     with services.exclusive:
-        services.store.dataset(dataset_id)
-        _check_unused(dataset_id, services)
-        services.store.remove("datasets", dataset_id)
+        check_owner(caller, services.store.dataset(dataset_id).caller, "dataset")
+        _check_unused(dataset_id, services, caller=caller)
+        deletion = event("dataset.delete", f"dataset/{dataset_id}", caller=caller)
+        with services.audit.recorded_if_possible(deletion):
+            services.store.remove("datasets", dataset_id)
 
 
-def delete_model(model_id: str, services: Services) -> None:
-    """Remove a model; InUse if a job that has not ended needs it."""
+def delete_model(model_id: str, services: Services, *, caller: Caller) -> None:
+    """Remove a model; Forbidden if it is another caller's, InUse if a job that has not ended needs it."""
     with services.exclusive:
-        services.store.model(model_id)
-        _check_unused(model_id, services)
-        services.store.remove("models", model_id)
+        check_owner(caller, services.store.model(model_id).caller, "model")
+        _check_unused(model_id, services, caller=caller)
+        deletion = event("model.delete", f"model/{model_id}", caller=caller)
+        with services.audit.recorded_if_possible(deletion):
+            services.store.remove("models", model_id)
 
 
-def delete_job(job_id: str, services: Services) -> None:
+def delete_job(job_id: str, services: Services, *, caller: Caller) -> None:
     """Remove a job that has ended, with its cohort and report; a model that it made stays."""
     with services.exclusive:
         check_ended(services.jobs.read(job_id))
-        _check_unused(job_id, services)
-        remove_job(job_id, services)
+        _check_unused(job_id, services, caller=caller)
+        with services.audit.recorded_if_possible(event("job.delete", f"job/{job_id}", caller=caller)):
+            remove_job(job_id, services)
     services.queue.forget(job_id)
 
 
@@ -85,6 +100,18 @@ def remove_job(job_id: str, services: Services) -> None:
 def needed_things(services: Services) -> set[str | None]:
     """The ids of all datasets, models and jobs that a job that has not ended needs."""
     return {thing_id for record in services.jobs.active() for thing_id in _needs(record.request, services)}
+
+
+def _submission(record: JobRecord, caller: Caller) -> Event:
+    """What is put down of a job: its kind, and what it is about."""
+    thing = f"job/{record.id}"
+    match record.request:
+        case TrainRequest(dataset_id=dataset_id):
+            return event("job.train", thing, caller=caller, dataset=dataset_id)
+        case GenerateRequest(model_id=model_id, n_stays=n_stays):
+            return event("job.generate", thing, caller=caller, model=model_id, n_stays=n_stays)
+        case EvaluateRequest(dataset_id=dataset_id, job_id=job_id):
+            return event("job.evaluate", thing, caller=caller, dataset=dataset_id, cohort=job_id or "uploaded")
 
 
 def _check(request: Request, services: Services) -> None:
@@ -139,10 +166,11 @@ def _check_cohort(job_id: str, services: Services) -> None:
         raise NotReady(f"job '{job.id}' is {job.status}: it has no cohort to compare")
 
 
-def _check_unused(thing_id: str, services: Services) -> None:
+def _check_unused(thing_id: str, services: Services, *, caller: Caller) -> None:
     for record in services.jobs.active():
         if thing_id in _needs(record.request, services):
-            raise InUse(f"'{thing_id}' is needed by job '{record.id}', which is {record.status}")
+            which = f"job '{record.id}'" if caller.owns(record.caller) else "another caller's job"
+            raise InUse(f"'{thing_id}' is needed by {which}, which is {record.status}")
 
 
 def _needs(request: Request, services: Services) -> tuple[str | None, ...]:

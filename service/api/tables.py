@@ -11,13 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from model.data.arrange import arrange
 from model.spec.errors import DataError
 from service.api.bodies import parsed
+from service.api.checking import check_upload
 from service.api.deps import Caller, Services
 from service.api.errors import BadFields, FieldError
 from service.api.idempotency import Once, form_fingerprint
-from service.api.ingest import read_upload, store_columns
 from service.api.submissions import submit
 from service.api.uploads import Upload, receive_upload
 from service.contracts.idempotency import Answer
@@ -42,7 +41,7 @@ async def submit_table(
     Raises BadFields, RequestValidationError or NotFound for the form's other fields, DataError for the table.
     """
     with services.store.staging("table") as folder:
-        form = await receive_upload(request, folder / "upload", fields=FIELDS)
+        form = await receive_upload(request, folder / "upload", fields=FIELDS, files=services.store.files)
 
         async def make(job_id: str, _is_resumed: bool) -> Answer:
             async with services.ingesting:
@@ -57,15 +56,20 @@ def _submit(form: Upload, folder: Path, *, job_id: str, services: Services, call
         return services.jobs.read(job_id)
     request = _request(form)
     schema = services.store.dataset(request.dataset_id).table_schema
-    frame = read_upload(form.path, services.settings)
-    form.path.unlink()
     # Nobody is a patient of several synthetic stays, and a cohort may be of one label.
-    arranged = arrange(frame, schema.model_copy(update={"patient_id": None}), one_class=True)
-    if len(arranged.stays) < 2:
+    schema = schema.model_copy(update={"patient_id": None})
+    checked = check_upload(
+        form.path,
+        folder / SYNTHETIC,
+        schema=schema,
+        settings=services.settings,
+        files=services.store.files,
+        one_class=True,
+    )
+    if checked.summary.n_stays < 2:
         raise DataError("the table has one stay; an evaluation needs at least 2")
-    store_columns(frame, arranged, folder / SYNTHETIC)
     assert request.table is not None
-    table = request.table.model_copy(update={"n_stays": len(arranged.stays)})
+    table = request.table.model_copy(update={"n_stays": checked.summary.n_stays})
     request = request.model_copy(update={"table": table})
     return submit(request, job_id, services=services, caller=caller, table=folder / SYNTHETIC)
 

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from model.spec.files import Files
 from service.api.errors import BadFields, FieldError
 
 if TYPE_CHECKING:
@@ -35,13 +36,13 @@ class Upload:
     fields: dict[str, str] = field(default_factory=dict)
 
 
-async def receive_upload(request: Request, path: Path, *, fields: Collection[str] = ()) -> Upload:
-    """Write the form's `file` to `path`. `fields` are the names of the other fields that it may have.
+async def receive_upload(request: Request, path: Path, *, files: Files, fields: Collection[str] = ()) -> Upload:
+    """Write the form's `file` to `path`, as `files` do. `fields` are the names of the other fields that it may have.
 
     Raises BadFields for a missing, unknown or repeated field, and HTTPException 400 for what is no form.
     """
     _, options = parse_options_header(request.headers.get("content-type", ""))
-    with path.open("xb") as file:
+    with files.create(path) as file:
         form = _Form(file, fields=fields)
         try:
             parser = MultipartParser(options.get(b"boundary", b""), form.callbacks())

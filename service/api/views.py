@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import AwareDatetime, BaseModel
 
+from service.contracts.errors import NotFound
 from service.contracts.jobs import JobError, JobKind, JobRecord, JobResult, JobState, PrivacyOverride
 from service.contracts.live import Progress
+from service.contracts.records import ModelRecord
 from service.contracts.requests import EvaluateRequest, GenerateRequest, Request, TrainRequest
+from service.contracts.storage import ArtifactStore
 from service.contracts.webhooks import Delivery
 from service.jobs import LiveStatus
 
@@ -32,6 +37,7 @@ class JobView(BaseModel):
     id: str
     kind: JobKind
     status: JobState
+    caller: str | None
     created_at: AwareDatetime
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None
@@ -48,6 +54,26 @@ class JobView(BaseModel):
     links: JobLinks
 
 
+class ModelView(ModelRecord):
+    """A model. `dataset`: whether the table that it was trained on is still in this installation.
+
+    Where it is gone, or never was here, nobody can tell how close a cohort of the model is to real stays.
+    """
+
+    dataset: Literal["here", "deleted", "never_here"]
+
+
+def model_view(record: ModelRecord, store: ArtifactStore) -> ModelView:
+    """The body of GET /models/{id}."""
+    if record.dataset_id is None:
+        return ModelView(**dict(record), dataset="never_here")
+    try:
+        is_here = store.dataset(record.dataset_id).sha256 == record.dataset_sha256
+    except NotFound:
+        is_here = False
+    return ModelView(**dict(record), dataset="here" if is_here else "deleted")
+
+
 def job_view(
     record: JobRecord,
     live: LiveStatus,
@@ -60,6 +86,7 @@ def job_view(
         id=record.id,
         kind=record.kind,
         status=record.status,
+        caller=record.caller,
         created_at=record.created_at,
         started_at=record.started_at,
         finished_at=record.finished_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
+from contextlib import aclosing, suppress
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,7 +13,6 @@ from service.api.deps import Services
 from service.contracts.jobs import JobRecord
 
 MAX_SECONDS = 60
-POLL_SECONDS = 0.2
 
 
 def preferred_wait(request: Request) -> int:
@@ -23,9 +22,12 @@ def preferred_wait(request: Request) -> int:
 
 
 async def wait_for_end(job: JobRecord, *, seconds: float, services: Services) -> JobRecord:
-    """The job's record once it has ended, or as it is after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not job.is_terminal and time.monotonic() < deadline:
-        await asyncio.sleep(POLL_SECONDS)
-        job = await run_in_threadpool(services.jobs.read, job.id)
-    return job
+    """The job's record as soon as it has ended, or as it is after so many seconds. NotFound if it is removed."""
+    if job.is_terminal or not seconds:
+        return job
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds), aclosing(services.watch.snapshots(job.id)) as snapshots:
+            async for snapshot in snapshots:
+                if snapshot.record.is_terminal:
+                    return snapshot.record
+    return await run_in_threadpool(services.jobs.read, job.id)

@@ -1,15 +1,22 @@
-"""One look at the jobs that somebody listens to, twice a second, for all listeners together."""
+"""The jobs that somebody listens to, looked at when there is news of them: one task for all listeners together.
+
+News comes through Redis (`live.NEWS`). A job of which none has come is looked at every LOOK_SECONDS all the same: Redis
+may be away, and what is said while nobody hears is lost.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from service.contracts import live
@@ -19,7 +26,7 @@ from service.contracts.jobs import JobRecord
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-POLL_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +65,12 @@ class _Watched:
 class JobWatch:
     """Snapshots of jobs for any number of listeners of one event loop, from a single task while there are any."""
 
-    def __init__(self, *, jobs: JobStore, redis: Redis) -> None:
+    def __init__(self, *, jobs: JobStore, redis: Redis, news: AsyncRedis) -> None:
         self._jobs = jobs
         self._redis = redis
+        self._news = news
         self._watched: dict[str, _Watched] = {}
-        self._poller: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
         self._is_closed = False
 
     @property
@@ -94,8 +102,8 @@ class JobWatch:
     def _listening(self, job_id: str) -> Iterator[_Watched]:
         watched = self._watched.setdefault(job_id, _Watched())
         watched.listeners += 1
-        if self._poller is None:
-            self._poller = asyncio.create_task(self._poll())
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch())
         try:
             yield watched
         finally:
@@ -103,13 +111,34 @@ class JobWatch:
             if not watched.listeners:
                 self._watched.pop(job_id, None)
 
-    async def _poll(self) -> None:
+    async def _watch(self) -> None:
         try:
-            while self._watched and not self._is_closed:
-                await asyncio.sleep(POLL_SECONDS)
-                await self._refresh(list(self._watched))
+            while self._is_needed:
+                try:
+                    await self._follow_news()
+                except RedisError:
+                    await asyncio.sleep(LOOK_SECONDS)
+                    await self._refresh(list(self._watched))
         finally:
-            self._poller = None  # also after an error that nobody foresaw: the next listener starts another
+            self._watcher = None  # also after an error that nobody foresaw: the next listener starts another
+
+    @property
+    def _is_needed(self) -> bool:
+        return bool(self._watched) and not self._is_closed
+
+    async def _follow_news(self) -> None:
+        """Look at each job when there is news of it, and at all of them first and every LOOK_SECONDS. RedisError."""
+        async with self._news.pubsub() as channel:
+            await channel.subscribe(live.NEWS)
+            await channel.get_message(timeout=LOOK_SECONDS)  # that we hear from now on
+            due = time.monotonic()
+            while self._is_needed:
+                if time.monotonic() >= due:
+                    await self._refresh(list(self._watched))
+                    due = time.monotonic() + LOOK_SECONDS
+                job_id = await _heard(channel, until=due)
+                if job_id in self._watched:
+                    await self._refresh([job_id])
 
     async def _refresh(self, job_ids: Sequence[str]) -> None:
         try:
@@ -129,3 +158,10 @@ class JobWatch:
         with suppress(RedisError):
             progress = dict(zip(running, live.read_progresses(self._redis, running), strict=True))
         return [Snapshot(records[job_id], progress.get(job_id)) if job_id in records else None for job_id in job_ids]
+
+
+async def _heard(channel: PubSub, *, until: float) -> str:
+    """The id of the next job of which there is news; "" if there is none in time."""
+    seconds = max(0.0, until - time.monotonic())
+    message = await channel.get_message(ignore_subscribe_messages=True, timeout=seconds)
+    return "" if message is None else bytes(message["data"]).decode(errors="replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -12,6 +13,7 @@ from service import process
 from service.cli import demonstration, stack
 from service.cli.show import err, notice
 from service.contracts.jobs import JobKind
+from service.contracts.keys import ApiKeys
 from service.contracts.settings import Settings
 from service.process import LaunchError
 
@@ -30,7 +32,8 @@ def serve(*, host: Host = None, port: Port = None, data_dir: DataDir = None, dev
 
     A process that ends unexpectedly is started again. Data stay in the data directory.
     """
-    stack.serve(settings(host=host, port=port, data_dir=data_dir, device=device), notice=notice, ready=_announce)
+    chosen = settings(host=host, port=port, data_dir=data_dir, device=device)
+    stack.serve(chosen, notice=notice, ready=partial(_announce, chosen))
 
 
 def gateway(*, host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
@@ -58,7 +61,8 @@ def demo(
     stays: Annotated[int, typer.Option(min=1, max=100_000, help="How many stays to generate.")] = 1000,
 ) -> None:
     """Start the service on a free port, generate stays with balanced labels from the bundled model, and stop it."""
-    demonstration.run(Settings(port=0), out=out, n_stays=stays)
+    # Its data are open, and it is reached from this machine alone: it asks nobody who they are.
+    demonstration.run(Settings(host="127.0.0.1", port=0, auth="off"), out=out, n_stays=stays)
 
 
 def settings(**overrides: object) -> Settings:
@@ -66,8 +70,10 @@ def settings(**overrides: object) -> Settings:
     return Settings.model_validate({name: value for name, value in overrides.items() if value is not None})
 
 
-def _announce(running: stack.Stack) -> None:
+def _announce(chosen: Settings, running: stack.Stack) -> None:
     err.print(f"Ready: {running.url}  (its API: {running.url}/docs; Ctrl-C stops it)", style="bold green")
+    if not chosen.is_auth_off and not ApiKeys(chosen.data_dir).are_any():
+        notice("Nobody can log in without a key. To make the first one: cdmt keys create <name> --scope admin")
 
 
 def _require_redis(chosen: Settings) -> None:

@@ -59,7 +59,7 @@ def reproduce(
     from model.reproduction.reproduce import Places, reproduce
 
     chosen = online.settings(device=device)
-    compute = Compute(device=chosen.device, precision=chosen.precision)
+    compute = Compute(device=chosen.device, precision=chosen.precision, engine=chosen.engine)
     plan = make_plan(quick=quick, seeds=seeds, minutes=minutes, steps=steps, n_stays=stays)
     folder = out or Path("docs/results/quick" if quick else "docs/results")
     with ProgressBars() as bars:

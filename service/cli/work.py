@@ -26,6 +26,7 @@ from service.contracts.records import ModelRecord
 from service.contracts.requests import GenerateRequest
 from service.contracts.settings import Settings
 from service.contracts.storage import RECORD, sync_tree
+from service.contracts.vault import open_files
 from worker.evaluate import evaluate_table
 from worker.generate import generate_cohort
 from worker.models import read_model
@@ -63,7 +64,8 @@ def generate(
     model: str, *, request: Mapping[str, object], files: Mapping[str, Path], settings: Settings
 ) -> tuple[JobResult, Report | None]:
     """Draw a cohort from the model in a folder, and put the `files` of the result where they are wanted."""
-    stored = read_model(_model_folder(model), _compute(settings).torch_device())
+    vault = open_files(settings.encryption_key_file)  # it may be a model of the service's
+    stored = read_model(_model_folder(model), _compute(settings), files=vault)
     parsed = GenerateRequest.model_validate({"model_id": stored.record.id, **request})
     check_ratios(parsed.label_ratios, stored.model.schema)
     check_guidance(parsed.sampler.guidance, stored.model.schema)
@@ -116,7 +118,7 @@ def _compute(settings: Settings) -> Compute:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    return Compute(device=settings.device, precision=settings.precision)
+    return Compute(device=settings.device, precision=settings.precision, engine=settings.engine)
 
 
 def _schema(table: Path, file: Path | None) -> Schema:

@@ -34,6 +34,14 @@ def installation_id(root: Path) -> str:
     return found
 
 
+def known_installation_id(root: Path) -> str | None:
+    """The id in the data folder `root`, or None where there is none. Makes nothing."""
+    try:
+        return (root / FILE).read_text(encoding="ascii", errors="replace").strip()
+    except FileNotFoundError:
+        return None
+
+
 def _make_if_absent(path: Path) -> None:
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:

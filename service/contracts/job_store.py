@@ -14,7 +14,7 @@ from service.contracts import appending
 from service.contracts.errors import IllegalTransition, NotFound
 from service.contracts.jobs import TRANSITIONS, JobKind, JobRecord, JobState, PrivacyOverride, now, with_change
 from service.contracts.records import OVERRIDES, SYNTHETIC
-from service.contracts.storage import ArtifactStore, remove_unfinished, write_record
+from service.contracts.storage import ArtifactStore, remove_unfinished, stage_record, write_record
 
 
 class Ended(NamedTuple):
@@ -39,7 +39,7 @@ class JobStore:
         with self.store.staging("job") as folder:
             if table is not None:
                 table.rename(folder / SYNTHETIC)
-            write_record(folder, record)
+            stage_record(folder, record)
             self.store.publish(folder, "jobs", record.id)
 
     def read(self, job_id: str) -> JobRecord:

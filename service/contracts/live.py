@@ -1,18 +1,23 @@
 """What gateway and worker tell each other through Redis while a job runs: progress one way, a wish to cancel the other.
 
 Losing it loses no result: progress is written anew, and a job that shall be cancelled says so in its record, too.
+Whoever changes something here, or the record of a job, says so on the channel NEWS, so that nobody need ask in vain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import cast
 
 from pydantic import ValidationError
 from redis import Redis
+from redis.exceptions import RedisError
 
 from model.spec.base import Spec
 
+NEWS = "cdmt:news"
+"""The channel on which the id of a job is sent of which there is something new."""
 EXPIRES_SECONDS = 30 * 24 * 3600  # longer than any job may run, so that a forgotten key goes away in the end
 
 
@@ -31,7 +36,10 @@ WAITING_FOR_EVALUATION = Progress(step="waiting for the evaluation", value=0, ma
 
 def write_progress(redis: Redis, job_id: str, progress: Progress) -> None:
     """Replace the progress that a poll of the job shows."""
-    redis.set(_progress_key(job_id), progress.model_dump_json(), ex=EXPIRES_SECONDS)
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.set(_progress_key(job_id), progress.model_dump_json(), ex=EXPIRES_SECONDS)
+        pipe.publish(NEWS, job_id)
+        pipe.execute()
 
 
 def read_progress(redis: Redis, job_id: str) -> Progress | None:
@@ -47,7 +55,10 @@ def read_progresses(redis: Redis, job_ids: Sequence[str]) -> list[Progress | Non
 
 def request_cancel(redis: Redis, job_id: str) -> None:
     """Ask whoever runs the job to stop; asking again changes nothing."""
-    redis.set(_cancel_key(job_id), b"1", ex=EXPIRES_SECONDS, nx=True)
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.set(_cancel_key(job_id), b"1", ex=EXPIRES_SECONDS, nx=True)
+        pipe.publish(NEWS, job_id)
+        pipe.execute()
 
 
 def cancel_requested(redis: Redis, job_id: str) -> bool:
@@ -56,8 +67,17 @@ def cancel_requested(redis: Redis, job_id: str) -> bool:
 
 
 def clear(redis: Redis, job_id: str) -> None:
-    """Forget both, once the job has ended."""
-    redis.delete(_progress_key(job_id), _cancel_key(job_id))
+    """Forget both, once the job has ended, which is news."""
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.delete(_progress_key(job_id), _cancel_key(job_id))
+        pipe.publish(NEWS, job_id)
+        pipe.execute()
+
+
+def announce(redis: Redis, job_id: str) -> None:
+    """Say that the record of a job has changed. Best effort: listeners also look now and then."""
+    with suppress(RedisError):
+        redis.publish(NEWS, job_id)
 
 
 def _parsed(text: object) -> Progress | None:

@@ -42,7 +42,10 @@ class Record(Spec):
 
 
 class DatasetRecord(Record):
-    """A table of real stays: its schema and counts that describe it, and no value of it."""
+    """A table of real stays: its schema and counts that describe it, and no value of it.
+
+    Counts of 1 to 10 are told as 5, and a label's other categories make up for it; rates are in steps of 10 stays.
+    """
 
     name: str
     n_stays: int

@@ -5,17 +5,19 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.spec.privacy import PrivacyThresholds
+from service.contracts.keys import Scope
 
 DAY = 24 * 3600
 DEFAULT = PrivacyThresholds()
+_ROLES = TypeAdapter(dict[Annotated[str, Field(min_length=1)], frozenset[Scope]])
 
 
 class Settings(BaseSettings):
@@ -36,14 +38,22 @@ class Settings(BaseSettings):
     # Gateway
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535)
-    auth: Literal["off"] = "off"
-    trust_network: bool = Field(
-        False, description="allow an address other than loopback although nobody is asked who they are"
+    auth: Literal["keys", "off"] | None = Field(
+        None, description="off: nobody is asked who they are, on loopback alone; absent: off there, keys elsewhere"
     )
     tls_cert_file: Path | None = Field(
         None, description="holds the gateway's certificate and those that lead to it, in PEM; then it speaks TLS alone"
     )
     tls_key_file: Path | None = Field(None, description="holds the certificate's private key, in PEM")
+    trusted_proxies: str = Field(
+        "", description="addresses and networks, by commas, whose X-Forwarded-For and -Proto are believed; empty: none"
+    )
+    oidc_issuer: str | None = Field(None, description="whose tokens are accepted beside keys; absent: nobody's")
+    oidc_audience: str | None = Field(None, description="whom these tokens are for: this service, by its name there")
+    oidc_jwks: str | None = Field(None, description="the issuer's public keys: an https:// URL or a file")
+    oidc_roles_claim: str = Field("roles", description="that has the roles; a.b is b within a")
+    oidc_roles: str = Field("", description="which scopes a role gives: role=read+generate, by commas")
+    session_seconds: int = Field(8 * 3600, ge=60, le=30 * DAY, description="of the console, until one logs in again")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: int = Field(1 << 20, ge=1024, description="of a JSON body")
     max_upload_bytes: int = Field(2 << 30, ge=1024)
@@ -59,7 +69,10 @@ class Settings(BaseSettings):
         "", description="that jobs may tell of their end: names, or name:port, separated by commas; empty: none"
     )
     webhook_secret_file: Path | None = Field(None, description="holds the secret that webhooks are signed with")
-    admin_key_file: Path | None = Field(None, description="holds the admin's key; absent: nobody is an admin")
+    admin_key_file: Path | None = Field(None, description="holds a key of an admin's, beside those of `cdmt keys`")
+    audit_dir: Path | None = Field(None, description="of the audit log; absent: `audit` in the data folder")
+    audit_key_file: Path | None = Field(None, description="holds the key that signs the audit log's head")
+    audit_max_bytes: int = Field(64 << 20, ge=4096, description="of a file of the audit log, before the next is begun")
     privacy_not_evaluated: Literal["release", "bundled", "hold"] = Field(
         "bundled", description="which cohorts leave untested, because the model's training data are not here"
     )
@@ -72,6 +85,10 @@ class Settings(BaseSettings):
     )
     redis_password_file: Path | None = Field(None, description="holds the password that redis_url leaves out")
 
+    encryption_key_file: Path | None = Field(
+        None, description="holds the keys that encrypt tables, weights and checkpoints; absent: they are plain"
+    )
+
     # Jobs. Training may be long, but a job without any limit would hide a hang for ever.
     train_timeout_seconds: int = Field(14 * DAY, ge=1)
     generate_timeout_seconds: int = Field(DAY, ge=1)
@@ -83,6 +100,13 @@ class Settings(BaseSettings):
         ge=0,
         le=36_500 * DAY,
         description="how long a job is kept after its end, with its cohort and report; 0: for ever",
+    )
+    dataset_retention_seconds: int = Field(
+        0, ge=0, le=36_500 * DAY, description="how long a dataset is kept after its upload; 0: until it is deleted"
+    )
+    model_retention_seconds: int = Field(0, ge=0, le=36_500 * DAY, description="the same of a model, but bundled ones")
+    cohort_retention_seconds: int = Field(
+        0, ge=0, le=36_500 * DAY, description="how long a cohort is kept once drawn; 0: as long as its job"
     )
     lease_seconds: int = Field(60, ge=1, description="after which a silent worker's job is given to another")
     cancel_grace_seconds: float = Field(10, ge=0, description="before a cancelled job is stopped by force")
@@ -102,6 +126,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(None, ge=1, le=1024, description="of torch on a CPU; absent: half of the cores")
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    engine: Literal["auto", "reference"] = Field(
+        "auto", description="evaluates the network when stays are drawn: the fastest that is exact, or torch's own GRU"
+    )
     chunk_size: int | None = Field(None, ge=1, description="stays sampled at a time; absent: by device")
     train_workers: int = Field(1, ge=1, le=64, description="that `cdmt serve` starts; then set CDMT_THREADS, too")
     generate_workers: int = Field(1, ge=1, le=64)
@@ -130,11 +157,34 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _strangers_stay_out(self) -> Settings:
-        if not (self.trust_network or is_loopback(self.host)):
+        if self.auth == "off" and not is_loopback(self.host):
             raise ValueError(
-                f"CDMT_HOST={self.host} is reachable from outside this machine and CDMT_AUTH=off asks nobody who "
-                "they are: use 127.0.0.1, or set CDMT_TRUST_NETWORK=true if something else keeps strangers out"
+                f"CDMT_HOST={self.host} is reachable from outside this machine, and CDMT_AUTH=off, which asks nobody "
+                "who they are, is for 127.0.0.1 alone: leave CDMT_AUTH out or set it to keys"
             )
+        return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for part in text.split(",") if text.strip() else ():
+            try:
+                ipaddress.ip_network(part.strip())
+            except ValueError:
+                raise ValueError("not IP addresses or networks, separated by commas") from None
+        return text
+
+    @model_validator(mode="after")
+    def _tokens_can_be_checked(self) -> Settings:
+        given = [bool(value) for value in (self.oidc_issuer, self.oidc_audience, self.oidc_jwks, self.oidc_roles)]
+        if any(given) and not all(given):
+            raise ValueError("CDMT_OIDC_ISSUER, _AUDIENCE, _JWKS and _ROLES belong together: all of them or none")
+        if self.oidc_jwks is not None and not _is_authentic(self.oidc_jwks):
+            raise ValueError("CDMT_OIDC_JWKS: https:// is needed, except to this machine itself")
+        try:
+            _ = self.scopes_by_role
+        except ValidationError:
+            raise ValueError("CDMT_OIDC_ROLES: role=scope+scope, separated by commas, is needed") from None
         return self
 
     @model_validator(mode="after")
@@ -160,9 +210,25 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def is_auth_off(self) -> bool:
+        """Whether nobody is asked who they are."""
+        return self.auth == "off" or (self.auth is None and is_loopback(self.host))
+
+    @property
+    def scopes_by_role(self) -> dict[str, frozenset[Scope]]:
+        """Which scopes the roles of the identity provider give."""
+        pairs = (entry.strip().rpartition("=") for entry in self.oidc_roles.split(",") if entry.strip())
+        return _ROLES.validate_python({role.strip(): scopes.split("+") for role, _, scopes in pairs})
+
+    @property
     def allowed_webhook_hosts(self) -> frozenset[str]:
         """The hosts, some with a port, that webhooks may go to."""
         return frozenset(host.strip().lower() for host in self.webhook_hosts.split(",") if host.strip())
+
+    @property
+    def audit_folder(self) -> Path:
+        """Where the audit log lies."""
+        return self.audit_dir or self.data_dir / "audit"
 
     @property
     def worker_threads(self) -> int:
@@ -185,6 +251,17 @@ class Settings(BaseSettings):
             "generate": self.generate_timeout_seconds,
             "evaluate": self.evaluate_timeout_seconds,
         }[kind]
+
+
+def _is_authentic(source: str) -> bool:
+    """Whether what is read from a file or a URL comes from whom it should."""
+    if "://" not in source:
+        return True
+    try:
+        parts = urlsplit(source)
+        return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    except ValueError:
+        return False
 
 
 def is_url_of_redis(url: str) -> bool:

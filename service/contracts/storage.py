@@ -22,6 +22,7 @@ from typing import Literal, TypeVar
 from pydantic import ValidationError
 
 from model.spec.base import Spec
+from model.spec.files import PLAIN, Files, Source
 from service.contracts.errors import AlreadyPublished, NotFound
 from service.contracts.ids import is_id
 from service.contracts.records import CohortRecord, DatasetRecord, FileEntry, ModelRecord, ReportRecord
@@ -35,10 +36,14 @@ log = logging.getLogger(__name__)
 
 
 class ArtifactStore:
-    """Folders under one root. Methods raise NotFound for an id that is not there or cannot be one."""
+    """Folders under one root. Methods raise NotFound for an id that is not there or cannot be one.
 
-    def __init__(self, root: Path) -> None:
+    `files` reads and writes what shall be encrypted on the disk, if anything shall: tables, weights and checkpoints.
+    """
+
+    def __init__(self, root: Path, *, files: Files = PLAIN) -> None:
         self.root = root.absolute()
+        self.files = files
         for name in (*KINDS, "staging", "work"):
             (self.root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -56,6 +61,13 @@ class ArtifactStore:
     def exists(self, kind: Kind, thing_id: str) -> bool:
         """Whether the thing has been published (and not removed since)."""
         return is_id(thing_id) and self.directory(kind, thing_id).is_dir()
+
+    def came_at(self, kind: Kind, thing_id: str) -> float:
+        """When its record was written here, in seconds since 1970; now, if it is gone."""
+        try:
+            return (self.directory(kind, thing_id) / RECORD).stat().st_mtime
+        except (FileNotFoundError, NotADirectoryError):
+            return time.time()
 
     def ids(self, kind: Kind) -> list[str]:
         """The ids of all things of a kind, newest first (ids of version 7 sort by time)."""
@@ -211,26 +223,45 @@ def _is_in_use(folder: Path) -> bool:
 
 def write_record(folder: Path, record: Spec) -> None:
     """Write `record` into `folder`: durable, and never seen half-written."""
-    write_file(folder / RECORD, record.model_dump_json(indent=1).encode())
+    write_file(folder / RECORD, _as_json(record))
 
 
-def manifest(folder: Path) -> dict[str, FileEntry]:
-    """Name -> checksum and size of every file in `folder` except its record, to be put into the record."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != RECORD)
-    return {path.name: FileEntry(sha256=file_sha256(path), bytes=path.stat().st_size) for path in files}
+def stage_record(folder: Path, record: Spec) -> None:
+    """Write `record` into a folder in staging: `publish` flushes it to the disk with everything else there."""
+    (folder / RECORD).write_bytes(_as_json(record))
 
 
-def file_sha256(path: Path) -> str:
+def _as_json(record: Spec) -> bytes:
+    return record.model_dump_json(indent=1).encode()
+
+
+def manifest(folder: Path, files: Files = PLAIN) -> dict[str, FileEntry]:
+    """Name -> checksum and size of every file in `folder` except its record, to be put into the record.
+
+    Of a file that is encrypted, they are those of its content.
+    """
+    paths = sorted(path for path in folder.iterdir() if path.is_file() and path.name != RECORD)
+    return {path.name: _entry(files.source(path)) for path in paths}
+
+
+def _entry(source: Source) -> FileEntry:
+    with source.open("rb") as file:
+        return FileEntry(sha256=hashlib.file_digest(file, "sha256").hexdigest(), bytes=file.seek(0, os.SEEK_END))
+
+
+def file_sha256(source: Source) -> str:
     """SHA-256 of a file's content, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return _entry(source).sha256
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Replace a file by way of another beside it, flushed to the disk first: a reader sees the old or the new."""
+def write_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Replace a file by way of another beside it, flushed to the disk first: a reader sees the old or the new.
+
+    `mode` are its permissions, less those that the process's umask takes away.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        with beside.open("xb") as file:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -244,6 +275,13 @@ def remove_unfinished(folder: Path) -> None:
     """Remove what a process left in `folder` that died while it wrote the record, which nobody else writes now."""
     for beside in folder.glob(f".{RECORD}.*"):
         beside.unlink(missing_ok=True)
+
+
+def give_to_owner_of(folder: Path, path: Path) -> None:
+    """What root has written, the service, which is not root, must be able to read and write."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def sync_tree(folder: Path) -> None:

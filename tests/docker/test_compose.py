@@ -15,8 +15,23 @@ from tests.docker.conftest import compose
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
 
-def test_a_cohort_is_generated_from_outside(port: int) -> None:
+@pytest.fixture(scope="module")
+def key(port: int) -> str:
+    """A key, made as the first one is."""
+    made = compose("exec", "-T", "gateway", "cdmt", "keys", "create", "ann", "--scope", "read,generate", port=port)
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
+
+
+def test_without_a_key_nobody_gets_in(port: int) -> None:
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
+        assert client.get("/models").status_code == 401
+        assert client.get("/readyz").status_code == 200
+
+
+def test_a_cohort_is_generated_from_outside(port: int, key: str) -> None:
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, timeout=60) as client:
         models = client.get("/models").json()["items"]
         bundled = next(model for model in models if model["origin"] == "bundled")
         asked = {"model_id": bundled["id"], "n_stays": 100, "label_ratios": "balanced", "evaluate": False}

@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,8 @@ from model.compute import Compute
 from model.data.codec import Codec
 from model.data.layout import Column, TableLayout
 from model.data.stays import Stays
-from model.diffusion.denoiser import Denoised, Denoiser
+from model.inference.engine import Engine
+from model.inference.reference import Reference
 from model.spec.config import Missing, NetworkConfig, SamplerConfig, TrainingConfig
 from model.spec.errors import Cancelled, SamplingError
 from model.strata import label_joint
@@ -46,7 +48,8 @@ def model(toy_stays: Stays, toy_codec: Codec) -> Model:
         n_training_stays=len(toy_stays),
         seed=0,
     )
-    return Model(description, toy_codec, trained.module.requires_grad_(False))
+    denoiser = trained.module.requires_grad_(False)
+    return Model(description, toy_codec, denoiser, Reference(denoiser.network))
 
 
 def draw(
@@ -145,8 +148,9 @@ def test_cancelling_stops_between_two_solver_steps(model: Model) -> None:
 
 
 def test_values_that_are_not_finite_are_an_error_and_not_missing_values(model: Model) -> None:
-    broken = Model(model.description, model.codec, copy.deepcopy(model.denoiser))
-    broken.denoiser.network.outputs.bias.fill_(torch.nan)
+    denoiser = copy.deepcopy(model.denoiser)
+    denoiser.network.outputs.bias.fill_(torch.nan)
+    broken = dataclasses.replace(model, denoiser=denoiser, engine=Reference(denoiser.network))
     with pytest.raises(SamplingError, match="not finite"):
         draw(broken, np.array([1]))
 
@@ -187,40 +191,44 @@ def test_stays_that_no_attempt_makes_acceptable_are_an_error(model: Model) -> No
         )
 
 
+@dataclasses.dataclass
+class SmallMemory:
+    """An engine for which more than `limit` stays are too many."""
+
+    engine: Engine
+    limit: int
+    error: Exception
+    sizes: list[int] = dataclasses.field(default_factory=list)
+    name: str = "small memory"
+
+    def __call__(
+        self, scaled: torch.Tensor, t: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self.sizes.append(len(scaled))
+        if len(scaled) > self.limit:
+            raise self.error
+        return self.engine(scaled, t, labels)
+
+
 @pytest.mark.parametrize("solver", [{"solver": "euler"}, {"solver": "2m"}, {"solver": "2m", "churn": 1}])
 def test_a_chunk_that_the_memory_does_not_hold_is_drawn_in_halves_and_is_the_same(
-    model: Model, monkeypatch: pytest.MonkeyPatch, solver: dict[str, object]
+    model: Model, solver: dict[str, object]
 ) -> None:
     labels = np.arange(100) % 2
     sampler = SamplerConfig.model_validate({**solver, "n_steps": 10})
     expected = draw(model, labels, sampler=sampler, missing="imputed")
-    sizes = []
-    forward = type(model.denoiser).forward
-
-    def small_memory(self: Denoiser, state: torch.Tensor, *others: torch.Tensor) -> Denoised:
-        sizes.append(len(state))
-        if len(state) > 40:  # both branches of the guidance: 20 stays
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(self, state, *others)
-
-    monkeypatch.setattr(type(model.denoiser), "forward", small_memory)
+    engine = SmallMemory(model.engine, 20, torch.OutOfMemoryError("CUDA out of memory"))
+    model = dataclasses.replace(model, engine=engine)
     stays = draw(model, labels, sampler=sampler, missing="imputed")
     assert np.allclose(stays.numerical, expected.numerical, rtol=1e-5, atol=1e-4)
     assert np.array_equal(stays.categorical, expected.categorical)
     assert np.array_equal(stays.labels, expected.labels)
-    assert sum(size > 40 for size in sizes) == 2  # 64 stays, 32, and then 16 for the whole cohort
+    assert sum(size > 20 for size in engine.sizes) == 2  # 64 stays, 32, and then 16 for the whole cohort
     assert draw(model, labels, sampler=sampler, missing="imputed").numerical.tobytes() == stays.numerical.tobytes()
 
 
-def test_progress_does_not_go_back_within_a_chunk_that_is_halved(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    forward = type(model.denoiser).forward
-
-    def small_memory(self: Denoiser, state: torch.Tensor, *others: torch.Tensor) -> Denoised:
-        if len(state) > 20:
-            raise MemoryError
-        return forward(self, state, *others)
-
-    monkeypatch.setattr(type(model.denoiser), "forward", small_memory)
+def test_progress_does_not_go_back_within_a_chunk_that_is_halved(model: Model) -> None:
+    model = dataclasses.replace(model, engine=SmallMemory(model.engine, 10, MemoryError()))
     told: list[int] = []
     sampler = SamplerConfig(n_steps=4, solver="2m")
     labels = np.zeros((40, 1), dtype=np.int64)

@@ -12,7 +12,7 @@ from model.objective import Denoising
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import Cancelled, CheckpointError, Interrupted, NonFiniteLoss
 from model.training import train
-from model.training_run import Fitted, Fitting, drop_labels
+from model.training_run import Fitted, Fitting
 
 TINY = NetworkConfig(hidden_dim=16, n_layers=1, embedding_dim=4)
 CPU = Compute(device="cpu", precision="float32")
@@ -29,6 +29,7 @@ def fit(
     workdir: Path | None = None,
     stop_at: int | None = None,
     training: TrainingConfig | None = None,
+    compute: Compute = CPU,
 ) -> Fitted[Denoiser]:
     steps: list[int] = []
     return train(
@@ -37,7 +38,7 @@ def fit(
         network=TINY,
         training=training or quick(),
         seed=3,
-        compute=CPU,
+        compute=compute,
         workdir=workdir,
         progress=lambda _step, value, _max: steps.append(value),
         cancelled=lambda: stop_at is not None and len(steps) >= stop_at,
@@ -54,18 +55,22 @@ def weights(fitted: Fitted[Denoiser]) -> dict[str, torch.Tensor]:
     return dict(fitted.module.named_parameters())
 
 
-def test_the_loss_falls(encoded: Encoded, toy_codec: Codec) -> None:
-    history = fit(encoded, toy_codec, training=quick(max_steps=150)).summary.history
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_loss_falls(encoded: Encoded, toy_codec: Codec, precision: str) -> None:
+    compute = Compute.model_validate({"device": "cpu", "precision": precision})
+    history = fit(encoded, toy_codec, training=quick(max_steps=150), compute=compute).summary.history
     assert history[-1][1] < 0.6 * history[0][1]
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
-    encoded: Encoded, toy_codec: Codec, tmp_path: Path
+    encoded: Encoded, toy_codec: Codec, tmp_path: Path, precision: str
 ) -> None:
-    straight = fit(encoded, toy_codec)
+    compute = Compute.model_validate({"device": "cpu", "precision": precision})
+    straight = fit(encoded, toy_codec, compute=compute)
     with pytest.raises(Cancelled):
-        fit(encoded, toy_codec, workdir=tmp_path, stop_at=17)
-    resumed = fit(encoded, toy_codec, workdir=tmp_path)
+        fit(encoded, toy_codec, workdir=tmp_path, stop_at=17, compute=compute)
+    resumed = fit(encoded, toy_codec, workdir=tmp_path, compute=compute)
     assert resumed.summary.history == straight.summary.history
     for name, value in weights(straight).items():
         assert torch.equal(value, weights(resumed)[name]), name
@@ -159,12 +164,3 @@ def test_more_stays_in_a_batch_than_there_are(toy_stays: Stays, toy_codec: Codec
 def test_one_stay_trains(toy_stays: Stays, toy_codec: Codec) -> None:
     one = toy_codec.encode(toy_stays.take(slice(0, 1)))
     assert fit(one, toy_codec, training=quick(max_steps=3, batch_size=1)).summary.steps == 3
-
-
-def test_labels_are_dropped_for_whole_stays_and_singly() -> None:
-    generator = torch.Generator().manual_seed(0)
-    one = drop_labels(torch.ones(100_000, 1, dtype=torch.long), 0.2, generator)
-    assert abs(float((one == -1).float().mean()) - 0.2) < 0.01
-    two = drop_labels(torch.ones(100_000, 2, dtype=torch.long), 0.2, generator) == -1
-    assert abs(float(two.all(1).float().mean()) - (0.2 + 0.8 * 0.04)) < 0.01
-    assert abs(float((two.sum(1) == 1).float().mean()) - 0.8 * 2 * 0.2 * 0.8) < 0.01

@@ -97,10 +97,12 @@ def add_model(store: ArtifactStore, model_id: str = "model-1", *, schema: Schema
     return record
 
 
-def add_job(store: ArtifactStore, job_id: str, request: GenerateRequest | None = None) -> JobRecord:
+def add_job(
+    store: ArtifactStore, job_id: str, request: GenerateRequest | None = None, *, caller: str | None = None
+) -> JobRecord:
     """A queued job that RQ does not know of."""
     wanted = request or GenerateRequest(model_id="model-1", n_stays=2)
-    record = JobRecord(id=job_id, created_at=now(), request=wanted)
+    record = JobRecord(id=job_id, created_at=now(), request=wanted, caller=caller)
     JobStore(store).create(record)
     return record
 

@@ -29,7 +29,6 @@ def running(
     """A gateway that listens everywhere, as the environment says; with TLS under a name that loopback has not."""
     environment = {
         "CDMT_HOST": "0.0.0.0",
-        "CDMT_TRUST_NETWORK": "true",
         "CDMT_PORT": str(stack.claim_port("127.0.0.1", 0)),
         "CDMT_REDIS_URL": valkey_url,
     }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -36,8 +37,8 @@ def gateway(tmp_path: Path, **env: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize(
     ("env", "reason"),
     [
-        ({"CDMT_HOST": "0.0.0.0", "CDMT_REDIS_URL": "redis://x"}, "CDMT_TRUST_NETWORK"),
-        ({"CDMT_AUTH": "keys", "CDMT_REDIS_URL": "redis://x"}, "CDMT_AUTH"),
+        ({"CDMT_HOST": "0.0.0.0", "CDMT_AUTH": "off", "CDMT_REDIS_URL": "redis://x"}, "CDMT_AUTH=off"),
+        ({"CDMT_AUTH": "nobody", "CDMT_REDIS_URL": "redis://x"}, "CDMT_AUTH"),
         ({}, "CDMT_REDIS_URL"),
         ({"CDMT_ADMIN_KEY_FILE": "/no/such/key", "CDMT_REDIS_URL": "redis://x"}, "CDMT_ADMIN_KEY_FILE"),
         ({"CDMT_ADMIN_KEY_FILE": "/dev/null", "CDMT_REDIS_URL": "redis://x"}, "at least 32"),
@@ -93,15 +94,38 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, valkey_url: str) -> 
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with gateway(tmp_path, CDMT_REDIS_URL=valkey_url, CDMT_PORT=str(port)) as process:
-        deadline = time.monotonic() + 30
-        while not _alive(port):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until_alive(port)
         process.send_signal(signal.SIGTERM)
         logs, complaints = process.communicate(timeout=30)
     assert process.returncode in (0, -signal.SIGTERM)
     assert '"path": "/livez"' in logs
     assert complaints == ""
+
+
+def test_keys_are_made_and_revoked_while_it_runs(tmp_path: Path, valkey_url: str) -> None:
+    """By `cdmt keys`, in a process of its own; and whom it believes about addresses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    asks = {"CDMT_AUTH": "keys", "CDMT_TRUSTED_PROXIES": "127.0.0.1", "CDMT_PORT": str(port)}
+    with gateway(tmp_path, CDMT_REDIS_URL=valkey_url, **asks) as process:
+        wait_until_alive(port)
+        key = cdmt_keys(tmp_path, "create", "ann", "--scope", "read")
+        proxied = {"Authorization": f"Bearer {key}", "X-Forwarded-For": "203.0.113.9, 192.0.2.7"}
+        answers = [httpx.get(f"http://127.0.0.1:{port}/jobs", headers=headers) for headers in ({}, proxied)]
+        cdmt_keys(tmp_path, "revoke", key.split("_")[1])
+        answers.append(httpx.get(f"http://127.0.0.1:{port}/jobs", headers=proxied))
+        process.send_signal(signal.SIGTERM)
+        logs, complaints = process.communicate(timeout=30)
+    assert [answer.status_code for answer in answers] == [401, 200, 401]
+    lines = [json.loads(line) for line in logs.splitlines()]
+    assert [line["address"] for line in lines if line["event"] == "access_refused"] == ["127.0.0.1", "192.0.2.7"]
+    assert key.split("_", 2)[2] not in logs + complaints
+
+
+def cdmt_keys(data_dir: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "service.cli", "keys", *arguments, "--data-dir", str(data_dir)]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
 def test_streams_of_events_do_not_hold_it_up(tmp_path: Path, valkey_url: str) -> None:
@@ -110,10 +134,7 @@ def test_streams_of_events_do_not_hold_it_up(tmp_path: Path, valkey_url: str) ->
         port = probe.getsockname()[1]
     add_job(ArtifactStore(tmp_path), "job-1")
     with gateway(tmp_path, CDMT_REDIS_URL=valkey_url, CDMT_PORT=str(port)) as process:
-        deadline = time.monotonic() + 30
-        while not _alive(port):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until_alive(port)
         with httpx.stream("GET", f"http://127.0.0.1:{port}/jobs/job-1/events", timeout=30) as response:
             lines = response.iter_lines()
             assert next(lines) == "event: state"
@@ -124,6 +145,13 @@ def test_streams_of_events_do_not_hold_it_up(tmp_path: Path, valkey_url: str) ->
     assert time.monotonic() - start < GRACE_SECONDS / 2
     assert process.returncode in (0, -signal.SIGTERM)
     assert complaints == ""
+
+
+def wait_until_alive(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while not _alive(port):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def _alive(port: int) -> bool:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from model.data.arrange import arrange
+from model.data.frame import to_table
 from model.data.stays import Stays, concatenate
 from model.spec.binning import Binning
-from model.spec.errors import DataError
-from tests.worker.tables import SCHEMA, made_up_stays
-from worker.cohort import read_cohort, write_cohort
+from model.spec.errors import Cancelled, DataError
+from tests.model.inference.networks import made_up_denoiser
+from tests.worker.tables import LENGTH, SCHEMA, made_up_stays
+from worker import cohort
+from worker.cohort import CHUNK_GPU, bytes_of_a_stay, chunk_that_fits, read_cohort, write_cohort
 from worker.generate import Tally
 from worker.provenance import time_metadata
 
@@ -55,6 +60,61 @@ def test_no_chunk_is_kept(tmp_path: Path) -> None:
     assert tally.label_counts["death"] == {"0": 90, "1": 30}
 
 
+def test_a_chunk_is_written_while_the_next_one_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first write waits until the second chunk is being drawn, which would never come to be in turn."""
+    arranged = arrange(made_up_stays(20), SCHEMA)
+    drawing, order = threading.Event(), []
+
+    def table(stays: Stays, *arguments: object, first_stay: int, **others: object) -> pa.Table:
+        assert drawing.wait(20)
+        order.append(first_stay)
+        return to_table(stays, SCHEMA, arranged.layout, first_stay=first_stay)
+
+    def chunks() -> Iterator[Stays]:
+        for number in range(3):
+            if number == 1:
+                drawing.set()
+            yield arranged.stays
+
+    monkeypatch.setattr(cohort, "to_table", table)
+    monkeypatch.setattr(cohort, "GROUP_ROWS", 1)
+    path = tmp_path / "cohort.parquet"
+    assert len(list(write_cohort(chunks(), path, schema=SCHEMA, layout=arranged.layout, metadata={}))) == 3
+    assert order == [0, 20, 40]
+    assert pq.ParquetFile(path).num_row_groups == 3
+
+
+def test_what_goes_wrong_in_writing_or_drawing_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arranged = arrange(made_up_stays(5), SCHEMA)
+
+    def cancelled() -> Iterator[Stays]:
+        yield arranged.stays
+        raise Cancelled("the generation was cancelled")
+
+    def full(*_: object, **__: object) -> pa.Table:
+        raise OSError(28, "No space left on device")
+
+    def write(chunks: Iterator[Stays]) -> None:
+        for _ in write_cohort(chunks, tmp_path / "c", schema=SCHEMA, layout=arranged.layout, metadata={}):
+            pass
+
+    with pytest.raises(Cancelled):
+        write(cancelled())
+    monkeypatch.setattr(cohort, "to_table", full)
+    with pytest.raises(OSError, match="No space"):
+        write(iter([arranged.stays]))
+
+
+def test_a_chunk_fits_half_of_a_gpus_memory() -> None:
+    denoiser = made_up_denoiser(length=25, hidden=64)
+    stay = bytes_of_a_stay(denoiser)
+    assert stay == 4 * 25 * (10 * denoiser.state_dim + 6 * 128)
+    assert chunk_that_fits(80 * 2**30, stay) == CHUNK_GPU
+    assert chunk_that_fits(1000 * stay, stay) == 512
+    assert chunk_that_fits(1024 * stay, stay) == 1024
+    assert chunk_that_fits(stay // 2, stay) == 1
+
+
 @pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
 def test_a_cohort_with_time_stamps_reads_back(tmp_path: Path, zone: str | None) -> None:
     """Every stay begins at an instant that is plainly made up, and the file says so."""
@@ -75,12 +135,36 @@ def test_a_cohort_with_time_stamps_reads_back(tmp_path: Path, zone: str | None) 
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Path:
-    """Six chunks of 20 stays, all alike."""
+def group_per_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every chunk is a row group."""
+    monkeypatch.setattr("worker.cohort.GROUP_ROWS", 1)
+
+
+@pytest.fixture
+def written(tmp_path: Path, group_per_chunk: None) -> Path:
+    """Six chunks of 20 stays, all alike, each in a row group of its own."""
+    return write_six_chunks(tmp_path / "cohort.parquet")
+
+
+def write_six_chunks(path: Path) -> Path:
     arranged = arrange(made_up_stays(20), SCHEMA)
-    path = tmp_path / "cohort.parquet"
     list(write_cohort([arranged.stays] * 6, path, schema=SCHEMA, layout=arranged.layout, metadata={}))
     return path
+
+
+def group_rows(path: Path) -> list[int]:
+    with pq.ParquetFile(path) as file:
+        return [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
+
+
+@pytest.mark.parametrize(("rows", "groups"), [(1, [1] * 6), (40, [1] * 6), (121, [2] * 3), (500, [5, 1]), (10**6, [6])])
+def test_small_chunks_share_a_row_group_and_none_is_divided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, groups: list[int]
+) -> None:
+    monkeypatch.setattr("worker.cohort.GROUP_ROWS", rows)
+    path = write_six_chunks(tmp_path / "cohort.parquet")
+    assert group_rows(path) == [n * 20 * LENGTH for n in groups]
+    assert pd.read_parquet(path)["stay"].tolist() == [stay for stay in range(120) for _ in range(LENGTH)]
 
 
 @pytest.mark.parametrize(("n_stays", "got"), [(1, 1), (20, 20), (30, 30), (120, 120), (1000, 120)])
@@ -115,16 +199,16 @@ def test_stays_that_are_longer_than_the_schema_says_are_not_cut_apart(written: P
     assert not np.isnan(stays.numerical[:, :, 0]).any()
 
 
-def test_stays_that_end_early_have_no_rows_after_their_end_and_read_back_as_long(tmp_path: Path) -> None:
+def test_stays_that_end_early_have_no_rows_after_their_end_and_read_back_as_long(
+    tmp_path: Path, group_per_chunk: None
+) -> None:
     schema = SCHEMA.model_copy(update={"variable_length": True})
     arranged = arrange(made_up_stays(30), schema)
     lengths = np.random.default_rng(0).integers(1, schema.sequence_length + 1, 30)
     stays = dataclasses.replace(arranged.stays, lengths=lengths).ended()
     path, parts = tmp_path / "cohort.parquet", [stays.take(slice(0, 20)), stays.take(slice(20, 30))]
     list(write_cohort(parts, path, schema=schema, layout=arranged.layout, metadata={}))
-    with pq.ParquetFile(path) as file:
-        rows = [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
-    assert rows == [lengths[:20].sum(), lengths[20:].sum()]
+    assert group_rows(path) == [lengths[:20].sum(), lengths[20:].sum()]
     back = read_cohort(path, schema, n_stays=25)
     np.testing.assert_array_equal(back.n_steps, lengths[:25])
     np.testing.assert_array_equal(back.observed, stays.observed[:25])

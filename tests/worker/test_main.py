@@ -19,13 +19,13 @@ from typing import Any
 import pandas as pd
 import psutil
 import pytest
-import torch
 from redis import Redis
 from rq import Queue
 from rq.job import Job
 from safetensors import safe_open
 from structlog.testing import capture_logs
 
+from model.compute import Compute
 from model.spec.report import Detail
 from model.training import CHECKPOINT
 from service.connection import connect
@@ -85,7 +85,7 @@ class Worker:
         return psutil.Process(self.lines("horse_ready")[-1]["pid"])
 
 
-def until(what: Callable[[], Any], *, seconds: float = 60) -> None:
+def until(what: Callable[[], Any], *, seconds: float = 120) -> None:
     """Return as soon as `what()` is true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not what():
@@ -427,7 +427,7 @@ def test_every_log_line_is_json_a_jobs_lines_name_it_and_another_process_draws_t
     assert isinstance(record.request, GenerateRequest)
     assert record.result is not None
     here = generate_cohort(
-        read_model(queue.jobs.store.model_dir("tiny-model"), torch.device("cpu")),
+        read_model(queue.jobs.store.model_dir("tiny-model"), Compute(device="cpu")),
         record.request,
         destination=tmp_path,
         real=None,
@@ -505,7 +505,7 @@ def test_a_record_of_another_version_does_not_end_the_worker_that_lost_its_job(
     path = jobs.store.directory("jobs", "job-1") / RECORD
     path.write_text('{"of": "another version"}')
     with capture_logs() as lines:
-        _record_loss(jobs, Figures(redis, "aaaaaaaaaaaa"), "job-1", requeued=False, stopped=False)
+        _record_loss(jobs, Figures(redis, "aaaaaaaaaaaa"), redis, "job-1", requeued=False, stopped=False)
         _record_pardon(jobs, "job-1")
     assert [line["event"] for line in lines] == ["loss_not_recorded", "pardon_not_recorded"]
     assert path.read_text() == '{"of": "another version"}'

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 from structlog.testing import capture_logs
 
 from model.compute import Compute
@@ -16,7 +15,7 @@ from service.contracts.records import ModelRecord
 from service.contracts.storage import RECORD, ArtifactStore, write_record
 from worker.models import ModelCache, read_model
 
-CPU = torch.device("cpu")
+CPU = Compute(device="cpu")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from model.spec.errors import CDMTError, CheckpointError, DataError, NonFiniteLoss, RatioError
+from model.spec.errors import CDMTError, CheckpointError, DataError, NonFiniteLoss, RatioError, TableTooLarge
 from service.contracts.errors import IllegalTransition, NotFound
 from service.contracts.jobs import JobRecord, JobResult, JobState, Stage, now, parse_rq_id, rq_ids
 from service.contracts.requests import GenerateRequest
@@ -102,6 +102,7 @@ def test_a_job_that_is_given_up_says_how_often_it_was_tried() -> None:
     ("error", "slug", "detail"),
     [
         (DataError("column 'hr': expected numbers"), "invalid-data", "column 'hr': expected numbers"),
+        (TableTooLarge("no room"), "out-of-memory", "no room"),
         (RatioError("no"), "invalid-ratios", "no"),
         (CheckpointError("torn"), "invalid-model", "torn"),
         (NotFound("model", "m"), "not-found", "there is no model 'm'"),

@@ -10,6 +10,7 @@ import pytest
 import torch
 from jsonschema import Draft202012Validator
 
+from model.compute import Compute
 from model.data.codec import Codec
 from model.data.split import Split, split
 from model.data.stays import Stays
@@ -31,7 +32,7 @@ def complete_stays(codec: Codec, n: int) -> Stays:
 
 
 def test_a_models_own_stays_are_never_called_filled_in(trained_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stored = read_model(trained_folder, torch.device("cpu"))
+    stored = read_model(trained_folder, Compute(device="cpu"))
     stays, subjects, options = complete_stays(stored.model.codec, 20), list[Subject](), list[EvaluationOptions]()
 
     def spy(*, subject: Subject, **rest: Any) -> Report:

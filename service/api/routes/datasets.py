@@ -32,7 +32,7 @@ router = APIRouter(prefix="/datasets", tags=["datasets"])
 async def upload(request: Request, services: ServicesDep, caller: CallerDep, once: OnceDep) -> Response:
     """Store a table of real stays, with the schema given or inferred. Only counts come back."""
     with services.store.staging("dataset") as folder:
-        form = await receive_upload(request, folder / "upload", fields=("schema", "name"))
+        form = await receive_upload(request, folder / "upload", fields=("schema", "name"), files=services.store.files)
 
         async def make(dataset_id: str, _is_resumed: bool) -> Answer:
             async with services.ingesting:
@@ -62,6 +62,6 @@ def get_dataset(dataset_id: str, services: ServicesDep) -> DatasetRecord:
 
 
 @router.delete("/{dataset_id}", status_code=204)
-def delete(dataset_id: str, services: ServicesDep) -> None:
+def delete(dataset_id: str, services: ServicesDep, caller: CallerDep) -> None:
     """Remove a dataset and its table; 409 while a job uses it. Models trained on it stay."""
-    delete_dataset(dataset_id, services)
+    delete_dataset(dataset_id, services, caller=caller)

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse
 
 from service.api.deps import Services, ServicesDep
 from service.api.errors import FieldError, Row, problem
+from service.contracts.errors import AuditUnavailable
 from service.contracts.jobs import JobKind
 
 NOT_READY = Row(503, "not-ready", "Not ready")
@@ -67,6 +68,10 @@ def _look_around(services: Services) -> tuple[dict[JobKind, int], list[FieldErro
         services.store.check_writable()
     except OSError as error:
         missing.append(FieldError(pointer="store", message=f"not writable: {error.strerror}"))
+    try:
+        services.audit.check()
+    except AuditUnavailable:
+        missing.append(FieldError(pointer="audit", message="cannot be written"))
     try:
         workers = services.queue.workers()
         if not any(workers.values()):

@@ -13,6 +13,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
+from service.api.access import OwnJob, own_job
 from service.api.bodies import FORM, JSON, json_body, media_type
 from service.api.deps import Caller, CallerDep, Services, ServicesDep, json_only
 from service.api.errors import BadFields, FieldError
@@ -23,7 +24,7 @@ from service.api.middleware import is_head
 from service.api.openapi import file_form, with_json
 from service.api.paging import Cursor, Limit, Page, after, link_next, take
 from service.api.results import cohort_download, job_report, wanted_report
-from service.api.submissions import delete_job, submit
+from service.api.submissions import cancel_job, delete_job, submit
 from service.api.tables import submit_table
 from service.api.views import JobView, job_view
 from service.api.waiting import preferred_wait, wait_for_end
@@ -90,6 +91,8 @@ async def evaluate(request: Request, services: ServicesDep, caller: CallerDep, o
     body = await json_body(request, EvaluateRequest)
     if body.table is not None:
         raise BadFields([FieldError(pointer="/table", message=f"a table comes as a file, in {FORM}")])
+    if body.job_id is not None:
+        await run_in_threadpool(own_job, body.job_id, request, services)
     return await _submitted(body, request, services, caller=caller, once=once)
 
 
@@ -98,15 +101,17 @@ def list_jobs(
     request: Request,
     response: Response,
     services: ServicesDep,
+    caller: CallerDep,
     limit: Limit = 20,
     cursor: Cursor = None,
     status: JobState | None = None,
     kind: JobKind | None = None,
     created_after: AwareDatetime | None = None,
 ) -> Page[JobView]:
-    """Jobs, newest first."""
+    """The caller's jobs, an admin's everybody's, newest first."""
     records = services.jobs.records(after(services.store.ids("jobs"), cursor))
-    wanted = (job for job in records if _matches(job, status=status, kind=kind, created_after=created_after))
+    own = (job for job in records if caller.owns(job.caller))
+    wanted = (job for job in own if _matches(job, status=status, kind=kind, created_after=created_after))
     found, next_cursor = take(wanted, limit)
     link_next(request, response, next_cursor)
     statuses = services.queue.statuses(found)
@@ -115,46 +120,46 @@ def list_jobs(
 
 
 @router.get("/{job_id}")
-def get_job(job_id: str, response: Response, services: ServicesDep) -> JobView:
+def get_job(job: OwnJob, response: Response, services: ServicesDep) -> JobView:
     """A job with its live progress; poll this until `status` is succeeded, failed or cancelled."""
-    job = services.jobs.read(job_id)
     if not job.is_terminal:
         response.headers["Retry-After"] = POLL_AFTER_SECONDS
     return _now(job, services)
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses={200: {"description": "It is cancelled."}})
-def cancel(job_id: str, response: Response, services: ServicesDep) -> JobView:
+def cancel(job: OwnJob, response: Response, services: ServicesDep, caller: CallerDep) -> JobView:
     """Ask a job to stop: one that waits is cancelled at once, one that runs stops within seconds."""
-    was_cancelled = services.jobs.read(job_id).status == "cancelled"
-    job = services.queue.cancel(job_id)
-    response.status_code = 200 if was_cancelled else 202
-    return _now(job, services)
+    response.status_code = 200 if job.status == "cancelled" else 202
+    return _now(cancel_job(job.id, services, caller=caller), services)
 
 
 @router.get("/{job_id}/events", response_class=EventSourceResponse, responses=NOTHING_MORE)
 async def events(
-    job_id: str, request: Request, services: ServicesDep, last: Annotated[str, Depends(resume_point)]
+    job: OwnJob, request: Request, services: ServicesDep, caller: CallerDep, last: Annotated[str, Depends(resume_point)]
 ) -> AsyncIterator[ServerSentEvent]:
     """What happens to the job, until it ends: server-sent events `state` and `progress`, both with JSON.
 
-    `Last-Event-ID` goes on where another connection broke off; no change of the state is missed.
+    `Last-Event-ID` goes on where another connection broke off; no change of the state is missed. A key that ends, ends
+    the stream.
     """
     if not is_head(request.scope):
-        async with aclosing(job_events(job_id, services.watch, last=last)) as news:
+        async with aclosing(job_events(job.id, services.watch, last=last)) as news:
             async for event in news:
+                if not await run_in_threadpool(services.authenticator.is_still, caller.identity):
+                    return
                 yield event
 
 
 @router.delete("/{job_id}", status_code=204)
-def delete(job_id: str, services: ServicesDep) -> None:
+def delete(job: OwnJob, services: ServicesDep, caller: CallerDep) -> None:
     """Remove a job that has ended, and its cohort and report. A model that it trained stays."""
-    delete_job(job_id, services)
+    delete_job(job.id, services, caller=caller)
 
 
 @router.get("/{job_id}/cohort", response_class=Response)
 def get_cohort(
-    job_id: str,
+    job: OwnJob,
     request: Request,
     services: ServicesDep,
     caller: CallerDep,
@@ -162,19 +167,19 @@ def get_cohort(
     x_override_reason: OverrideReason = None,  # noqa: ARG001  for the documentation; read by the gate
 ) -> Response:
     """The synthetic cohort: Parquet, or CSV with `?format=csv`. 403 while the privacy gate holds it back."""
-    return cohort_download(request, services.jobs.read(job_id), services, caller=caller, wanted=format)
+    return cohort_download(request, job, services, caller=caller, wanted=format)
 
 
 @router.get("/{job_id}/report", response_class=Response)
-def get_report(job_id: str, request: Request, services: ServicesDep) -> Response:
+def get_report(job: OwnJob, request: Request, services: ServicesDep, caller: CallerDep) -> Response:
     """The report: JSON, or HTML for `Accept: text/html`."""
-    return job_report(services.jobs.read(job_id), services, wanted=wanted_report(request))
+    return job_report(request, job, services, caller=caller, wanted=wanted_report(request))
 
 
 @router.get("/{job_id}/report.html", response_class=Response)
-def get_report_html(job_id: str, services: ServicesDep) -> Response:
+def get_report_html(job: OwnJob, request: Request, services: ServicesDep, caller: CallerDep) -> Response:
     """The report as one page that needs nothing else."""
-    return job_report(services.jobs.read(job_id), services, wanted="html")
+    return job_report(request, job, services, caller=caller, wanted="html")
 
 
 async def _submitted(body: Wanted, request: Request, services: Services, *, caller: Caller, once: Once) -> Response:

@@ -2,7 +2,10 @@ import pytest
 import torch
 
 from model.diffusion.denoiser import Denoised, Denoiser, Dimensions
-from model.diffusion.guidance import LabelScales, guided, label_scales, one_hot_labels
+from model.diffusion.guidance import Denoise, LabelScales, label_scales, one_hot_labels
+from model.diffusion.guidance import guided as guided_branches
+from model.inference.reference import Reference
+from model.inference.sampling import SamplingDenoiser
 from model.spec.config import GuidanceScale, NetworkConfig
 from model.spec.schema import Label
 
@@ -23,6 +26,10 @@ def at(denoiser: Denoiser) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     t = torch.tensor(0.4)
     sigma = denoiser.sigma(t[None])[0]
     return torch.randn(3, *sigma.shape, generator=torch.Generator().manual_seed(1)) * sigma, sigma, t
+
+
+def guided(denoiser: Denoiser, label: torch.Tensor, *, scales: LabelScales) -> Denoise:
+    return guided_branches(SamplingDenoiser(denoiser, Reference(denoiser.network)), label, scales=scales)
 
 
 def branch(denoiser: Denoiser, label: torch.Tensor) -> Denoised:

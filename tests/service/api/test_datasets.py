@@ -81,8 +81,8 @@ def test_out_of_bounds_short_and_long_stays_are_counted(client: httpx.Client) ->
     frame.loc[0, "heart_rate"] = 4000
     frame = frame[~((frame["stay"] == 101) & (frame["hour"] > 0))]
     record = upload(client, parquet(frame), schema=SCHEMA.model_dump_json()).json()
-    assert record["clipped"] == {"heart_rate": 1}
-    assert (record["n_short_stays"], record["n_cut_stays"]) == (1, 39)
+    assert record["clipped"] == {"heart_rate": 5}  # 1 to 10 are told as 5
+    assert (record["n_short_stays"], record["n_cut_stays"]) == (5, 39)
 
 
 def stamped(n_stays: int = 40) -> pd.DataFrame:

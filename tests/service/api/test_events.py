@@ -15,7 +15,8 @@ from fastapi import FastAPI
 from redis import Redis
 
 from service.api.app import create_app
-from service.api.watch import JobWatch
+from service.api.watch import LOOK_SECONDS, JobWatch
+from service.connection import connect_for_news
 from service.contracts import live
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import JobError, JobState, now
@@ -208,7 +209,7 @@ def test_a_client_that_goes_away_frees_everything(listened: Listened, store: Art
         next(events), next(others)
         assert listened.watch.n_listeners == 2
     wait_until(lambda: listened.watch.n_listeners == 0)
-    wait_until(lambda: listened.watch._poller is None)
+    wait_until(lambda: listened.watch._watcher is None)
     assert listened.watch._watched == {}
 
 
@@ -236,7 +237,23 @@ def test_without_redis_states_are_told_all_the_same(settings: Settings, store: A
         assert statuses(list(events)) == ["failed"]
 
 
-def test_two_hundred_listeners_cost_one_poller(listened: Listened, store: ArtifactStore) -> None:
+def test_news_is_told_at_once(
+    listened: Listened, store: ArtifactStore, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.watch.LOOK_SECONDS", 60.0)
+    jobs = JobStore(store)
+    add_job(store, "job-1")
+    with listening(listened.client, "job-1") as events:
+        next(events)
+        become(jobs, "job-1", "running")
+        live.write_progress(redis, "job-1", HALF)
+        assert [next(events).kind for _ in range(2)] == ["state", "progress"]
+        become(jobs, "job-1", "cancelled")
+        live.announce(redis, "job-1")
+        assert next(events).data["status"] == "cancelled"
+
+
+def test_two_hundred_listeners_cost_one_look(listened: Listened, store: ArtifactStore) -> None:
     jobs = JobStore(store)
     add_model(store)
     for n in range(10):
@@ -257,7 +274,7 @@ def test_two_hundred_listeners_cost_one_poller(listened: Listened, store: Artifa
             before, start = len(reads), time.monotonic()
             await asyncio.sleep(2)
             seconds = time.monotonic() - start
-            assert len(reads) - before <= seconds / 0.5 + 1  # one look for all
+            assert len(reads) - before <= seconds / LOOK_SECONDS + 1  # one look for all
             assert threading.active_count() <= threads + 1
             for n in range(10):
                 become(jobs, f"job-{n}", "cancelled")
@@ -270,11 +287,11 @@ def test_two_hundred_listeners_cost_one_poller(listened: Listened, store: Artifa
 
 
 def test_after_an_error_that_nobody_foresaw_the_next_listener_hears_again(
-    store: ArtifactStore, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    store: ArtifactStore, redis: Redis, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = JobStore(store)
     add_job(store, "job-1")
-    watch = JobWatch(jobs=jobs, redis=redis)
+    watch = JobWatch(jobs=jobs, redis=redis, news=connect_for_news(valkey_url))
     look = watch._look
 
     async def last_of(job_id: str) -> str:
@@ -284,7 +301,7 @@ def test_after_an_error_that_nobody_foresaw_the_next_listener_hears_again(
         first = asyncio.create_task(last_of("job-1"))
         await asyncio.sleep(0.2)
         monkeypatch.setattr(watch, "_look", lambda _ids: 1 / 0)
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.2)
         monkeypatch.setattr(watch, "_look", look)
         second = asyncio.create_task(last_of("job-1"))
         await asyncio.sleep(0.2)

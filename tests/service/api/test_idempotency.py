@@ -16,9 +16,9 @@ import pytest
 from redis import Redis
 
 from service.api.app import create_app
+from service.api.views import ModelView
 from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
-from service.contracts.records import ModelRecord
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from tests.service.api.conftest import serving
@@ -120,7 +120,7 @@ def test_an_import_that_was_cut_off_after_it_was_done_is_done(client: httpx.Clie
         (folder / "record.json").write_text(text[: text.index('"answer"')] + '"answer": null}')
     resumed = import_model(client, archive, "model-1")
     assert resumed.status_code == 201
-    assert ModelRecord.model_validate(resumed.json()) == ModelRecord.model_validate(made)
+    assert ModelView.model_validate(resumed.json()) == ModelView.model_validate(made)
 
 
 @pytest.mark.parametrize("change", [{"n_stays": 3}, {"seed": 1}])

@@ -46,7 +46,18 @@ def test_a_submitted_job_is_accepted(client: httpx.Client, jobs: JobStore) -> No
     links = {"self": here, "cancel": f"{here}/cancel", "events": f"{here}/events"}
     assert job["links"] == links | {"cohort": None, "report": None, "model": None}
     assert set(job) == {
-        *("id", "kind", "status", "created_at", "started_at", "finished_at", "progress", "request", "model_id"),
+        *(
+            "id",
+            "kind",
+            "status",
+            "caller",
+            "created_at",
+            "started_at",
+            "finished_at",
+            "progress",
+            "request",
+            "model_id",
+        ),
         *("attempts", "queue_position", "result", "error", "privacy_overrides", "expires_at", "webhook", "links"),
     }
     assert client.get(here).json() == job
@@ -238,7 +249,7 @@ def test_the_cohort_as_parquet(client: httpx.Client, store: ArtifactStore) -> No
     job_id = finished(client, store)
     response = client.get(f"/jobs/{job_id}/cohort")
     assert response.headers["content-type"] == "application/vnd.apache.parquet"
-    assert response.headers["content-disposition"] == f'attachment; filename="cohort-{job_id}.parquet"'
+    assert response.headers["content-disposition"] == f'attachment; filename="synthetic-cohort-{job_id}.parquet"'
     assert response.headers["etag"] == f'"{client.get(f"/jobs/{job_id}").json()["result"]["sha256"]}"'
     pd.testing.assert_frame_equal(pd.read_parquet(io.BytesIO(response.content)), cohort_table().to_pandas())
 
@@ -248,7 +259,7 @@ def test_the_cohort_as_csv(client: httpx.Client, store: ArtifactStore, asked: st
     job_id = finished(client, store, format=asked)
     response = client.get(f"/jobs/{job_id}/cohort", params={"format": wanted} if wanted else {})
     assert response.headers["content-type"] == "text/csv; charset=utf-8"
-    assert response.headers["content-disposition"] == f'attachment; filename="cohort-{job_id}.csv"'
+    assert response.headers["content-disposition"] == f'attachment; filename="synthetic-cohort-{job_id}.csv"'
     frame = pd.read_csv(io.StringIO(response.text))
     pd.testing.assert_frame_equal(
         frame, cohort_table().to_pandas().astype({"heart_rate": "float64"}), check_dtype=False

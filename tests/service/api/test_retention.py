@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import httpx
@@ -9,15 +11,15 @@ from redis import Redis
 
 from service.api.app import create_app
 from service.api.deps import Services
-from service.api.retention import sweep_expired
+from service.api.retention import sweep_expired, sweep_old
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import JobRecord, now
-from service.contracts.requests import EvaluateRequest
+from service.contracts.requests import EvaluateRequest, GenerateRequest
 from service.contracts.settings import Settings
-from service.contracts.storage import ArtifactStore
+from service.contracts.storage import RECORD, ArtifactStore, Kind, write_record
 from tests.service.api.conftest import serving
 from tests.service.api.test_bad_input import wait_until
-from tests.service.making import add_job, add_model, finish_generate
+from tests.service.making import add_job, add_model, finish_generate, parquet, table
 
 AT_ONCE = 1e-6
 
@@ -105,3 +107,49 @@ def test_the_gateway_sweeps_by_itself(settings: Settings, store: ArtifactStore, 
         assert cancelled["expires_at"] is not None
         wait_until(lambda: client.get(f"/jobs/{job_id}").status_code == 404)
     assert redis.keys(f"*{job_id}*") == []
+
+
+def age(store: ArtifactStore, kind: Kind, thing_id: str, *, seconds: float) -> None:
+    """Let a thing have come so long ago."""
+    at = now().timestamp() - seconds
+    os.utime(store.directory(kind, thing_id) / RECORD, (at, at))
+
+
+@pytest.fixture
+def forgetful(swept: Swept) -> Services:
+    """Keeps each kind of thing for a minute."""
+    kept = {f"{kind}_retention_seconds": 60 for kind in ("dataset", "model", "cohort")}
+    return replace(swept.services, settings=swept.services.settings.model_copy(update=kept))
+
+
+def test_datasets_models_and_cohorts_go_once_they_are_old(
+    swept: Swept, forgetful: Services, store: ArtifactStore
+) -> None:
+    ids = {}
+    for name in ("old", "young"):
+        add_model(store, f"{name}-model")
+        add_job(store, f"{name}-job", GenerateRequest(model_id="young-model", n_stays=2))
+        finish_generate(store, f"{name}-job")
+        answer = swept.client.post("/datasets", files={"file": ("a.parquet", parquet(table()))}, data={"name": name})
+        ids[name] = answer.json()["id"]
+    list(swept.services.jobs.active())
+    old: tuple[tuple[Kind, str], ...] = (("models", "old-model"), ("cohorts", "old-job"), ("datasets", ids["old"]))
+    for kind, thing_id in old:
+        age(store, kind, thing_id, seconds=61)
+    assert sweep_old(swept.services) == 0
+    assert sweep_old(forgetful) == 3
+    assert not any(store.exists(kind, thing_id) for kind, thing_id in old)
+    assert store.ids("datasets") == [ids["young"]]
+    assert (store.exists("models", "young-model"), store.ids("cohorts")) == (True, ["young-job"])
+    assert swept.client.get("/jobs/old-job").json()["status"] == "succeeded"
+    assert swept.client.get("/jobs/old-job/cohort").status_code == 404
+
+
+def test_what_is_needed_and_what_is_bundled_does_not_age(forgetful: Services, store: ArtifactStore) -> None:
+    add_model(store, "needed")
+    add_job(store, "waiting", GenerateRequest(model_id="needed", n_stays=2))
+    record = add_model(store, "came-with-us").model_copy(update={"origin": "bundled"})
+    write_record(store.model_dir("came-with-us"), record)
+    for model_id in ("needed", "came-with-us"):
+        age(store, "models", model_id, seconds=61)
+    assert sweep_old(forgetful) == 0

@@ -41,10 +41,18 @@ def test_redis_url_needs_no_prefix_but_the_prefixed_one_goes_first(monkeypatch: 
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.4", "::", "", "icu.example.org"])
-def test_a_reachable_address_is_refused_while_nobody_is_asked_who_they_are(host: str) -> None:
-    with pytest.raises(ValidationError, match="CDMT_TRUST_NETWORK"):
-        Settings(host=host)
-    assert Settings(host=host, trust_network=True).host == host
+def test_at_a_reachable_address_everybody_is_asked_who_they_are(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDMT_TRUST_NETWORK", "true")  # of earlier versions: means nothing any more
+    with pytest.raises(ValidationError, match="CDMT_AUTH=off"):
+        Settings(host=host, auth="off")
+    assert not Settings(host=host).is_auth_off
+    assert not Settings(host=host, auth="keys").is_auth_off
+
+
+def test_on_loopback_nobody_is_asked_unless_somebody_says_so() -> None:
+    assert Settings().is_auth_off
+    assert Settings(auth="off").is_auth_off
+    assert not Settings(auth="keys").is_auth_off
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
@@ -62,7 +70,7 @@ def test_nonsense_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_refused_setting_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CDMT_REDIS_URL", "redis://:hunter2@example.org")
     with pytest.raises(ValidationError) as caught:
-        Settings(host="0.0.0.0")
+        Settings(host="0.0.0.0", auth="off")
     assert "hunter2" not in str(caught.value)
 
 
@@ -110,3 +118,50 @@ def test_jobs_are_kept_for_a_month_unless_somebody_says_otherwise(monkeypatch: p
     assert Settings().retention_seconds == 30 * 24 * 3600
     monkeypatch.setenv("CDMT_RETENTION_SECONDS", "0")
     assert Settings().retention_seconds == 0
+
+
+OIDC = {
+    "oidc_issuer": "https://login.example.org",
+    "oidc_audience": "cdmt",
+    "oidc_jwks": "https://login.example.org/jwks",
+    "oidc_roles": "icu/researcher=read+generate, chief=admin,",
+}
+
+
+def test_an_identity_provider_is_described_as_a_whole() -> None:
+    assert Settings().scopes_by_role == {}
+    assert Settings.model_validate(OIDC).scopes_by_role == {
+        "icu/researcher": {"read", "generate"},
+        "chief": {"admin"},
+    }
+    for name in OIDC:
+        with pytest.raises(ValidationError, match="belong together"):
+            Settings.model_validate({key: value for key, value in OIDC.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"oidc_roles": "chief=everything"}, "CDMT_OIDC_ROLES"),
+        ({"oidc_roles": "chief"}, "CDMT_OIDC_ROLES"),
+        ({"oidc_roles": "=admin"}, "CDMT_OIDC_ROLES"),
+        ({"oidc_jwks": "http://login.example.org/jwks"}, "https://"),
+        ({"oidc_jwks": "ftp://login.example.org/jwks"}, "https://"),
+        ({"oidc_jwks": "http://[::1"}, "https://"),
+    ],
+)
+def test_an_identity_provider_that_cannot_be_trusted(change: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        Settings.model_validate(OIDC | change)
+
+
+@pytest.mark.parametrize("source", ["/run/secrets/jwks.json", "http://127.0.0.1:8080/jwks"])
+def test_keys_may_come_from_a_file_or_from_this_machine(source: str) -> None:
+    assert Settings.model_validate(OIDC | {"oidc_jwks": source}).oidc_jwks == source
+
+
+@pytest.mark.parametrize("text", ["*", "proxy", "10.0.0.0/33", "10.0.0.1,,10.0.0.2"])
+def test_only_addresses_are_proxies(text: str) -> None:
+    with pytest.raises(ValidationError, match="addresses"):
+        Settings(trusted_proxies=text)
+    assert Settings(trusted_proxies="10.0.0.5, 172.18.0.0/16,::1").trusted_proxies
