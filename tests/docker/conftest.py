@@ -37,3 +37,11 @@ def port() -> Iterator[int]:
         yield port
     finally:
         compose("down", "--volumes", port=port)
+
+
+@pytest.fixture(scope="session")
+def key(port: int) -> str:
+    """A key, made as the first one is."""
+    made = compose("exec", "-T", "gateway", "cdmt", "keys", "create", "ann", "--scope", "read,generate", port=port)
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()

@@ -15,14 +15,6 @@ from tests.docker.conftest import compose
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
 
-@pytest.fixture(scope="module")
-def key(port: int) -> str:
-    """A key, made as the first one is."""
-    made = compose("exec", "-T", "gateway", "cdmt", "keys", "create", "ann", "--scope", "read,generate", port=port)
-    assert made.returncode == 0, made.stderr
-    return made.stdout.strip()
-
-
 def test_without_a_key_nobody_gets_in(port: int) -> None:
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
         assert client.get("/models").status_code == 401
