@@ -1,4 +1,8 @@
-"""The composed service. CDMT_TEST_COMPOSE names an override file, where one is needed."""
+"""The composed service. CDMT_TEST_COMPOSE names an override file, where one is needed.
+
+Two runs on one engine need a CDMT_TEST_PROJECT and a CDMT_VERSION (the tag of the images) each: else one takes the
+other's containers down.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,13 @@ from service.cli import stack
 ROOT = Path(__file__).parents[2]
 
 
-def compose(*arguments: str, port: int) -> subprocess.CompletedProcess[str]:
-    """`docker compose` on a project of its own."""
-    files = ["-f", "docker-compose.yml"]
-    if override := os.environ.get("CDMT_TEST_COMPOSE"):
-        files += ["-f", override]
-    command = ["docker", "compose", "-p", "cdmt-ehr-test", *files, *arguments]
+def compose(*arguments: str, port: int, override: str | None = None) -> subprocess.CompletedProcess[str]:
+    """`docker compose` on a project of its own; `override` is a further file."""
+    files = ["-f", "docker-compose.yml", *(["-f", override] if override else [])]
+    if of_this_machine := os.environ.get("CDMT_TEST_COMPOSE"):
+        files += ["-f", of_this_machine]
+    project = os.environ.get("CDMT_TEST_PROJECT", "cdmt-ehr-test")
+    command = ["docker", "compose", "-p", project, *files, *arguments]
     environment = {**os.environ, "CDMT_PORT": str(port)}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
