@@ -64,6 +64,7 @@ def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
         lifespan=_lifespan,
         middleware=_middleware(services),
         dependencies=[Depends(access.permitted)],
+        redirect_slashes=False,  # it would lead to whatever host the request names
         responses=PROBLEM_RESPONSE,
     )
     app.state.services = services

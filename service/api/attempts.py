@@ -18,6 +18,7 @@ from service.contracts.errors import TooManyAttempts
 
 BURST = 10
 REFILL_SECONDS = 6.0  # until one more attempt is allowed
+NOWHERE = "nowhere"  # what is no IP address: whoever makes one up gets no attempts by it, and no memory of ours
 MAX_REMEMBERED = 10_000  # addresses, and addresses with a key that was right; the oldest are forgotten
 
 Key = TypeVar("Key")
@@ -69,7 +70,7 @@ def _network(address: str) -> str:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        return address
+        return NOWHERE
     if parsed.version == 4 or parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped if parsed.version == 6 else parsed)
     return str(ipaddress.ip_network((parsed, 64), strict=False))

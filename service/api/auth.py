@@ -11,12 +11,11 @@ from typing import Literal, Protocol
 
 from service.contracts.errors import BadKeyFile, Unauthorized, WrongCredential
 from service.contracts.jobs import now
-from service.contracts.keys import SCOPES, UNKNOWN, ApiKeys, Scope, digest, key_id_of
+from service.contracts.keys import FILE_CALLER, SCOPES, UNKNOWN, ApiKeys, Scope, digest, key_id_of
 
 MIN_KEY_LENGTH = 32
 KEY = re.compile(rf"[\x21-\x7e]{{{MIN_KEY_LENGTH},4096}}")
 WANTED = f"a single line of at least {MIN_KEY_LENGTH} printable ASCII characters without blanks"
-ADMIN = "admin"
 
 Way = Literal["off", "key", "key_file", "oidc"]
 
@@ -87,7 +86,7 @@ class Authenticator:
     def check(self, credential: Credential) -> Identity:
         """Who is known by this credential, as things are now. WrongCredential, EndedCredential."""
         if self._admin_key is not None and self._admin_key.opens(credential.sha256):
-            return Identity(ADMIN, "key_file", frozenset(SCOPES), credential=credential)
+            return Identity(FILE_CALLER, "key_file", frozenset(SCOPES), credential=credential)
         if credential.key_id is None:
             raise WrongCredential(UNKNOWN)
         record = self.keys.holder(credential.key_id, credential.sha256)

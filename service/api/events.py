@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from typing import Annotated
 
@@ -53,10 +53,17 @@ def resume_point(record: OwnJob, last_event_id: LastEventId = None) -> str:
     return last
 
 
-async def job_events(job_id: str, watch: JobWatch, *, last: str) -> AsyncGenerator[ServerSentEvent, None]:
-    """The events after `last`; the end is that of the job."""
+async def job_events(
+    job_id: str, watch: JobWatch, *, last: str, may_go_on: Callable[[], Awaitable[bool]]
+) -> AsyncGenerator[ServerSentEvent, None]:
+    """The events after `last`; the end is that of the job.
+
+    Or of what `may_go_on` asks for: it is asked whenever the job has changed, and every REPEAT_SECONDS of silence.
+    """
     async with aclosing(watch.snapshots(job_id)) as snapshots:
         async for snapshot in snapshots:
+            if not await may_go_on():
+                return
             for event in _news(snapshot, last):
                 last = str(event.id)
                 yield event

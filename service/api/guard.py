@@ -41,6 +41,16 @@ class Guard:
         return await self.app(scope, receive, send)
 
 
+def is_still_let_in(request: Request, caller: Caller, services: Services) -> bool:
+    """Whether who has made a request would be let in again, by a session only while it is open."""
+    if getattr(request.state, "session", None) is not None:
+        try:
+            services.sessions.find(session_cookie(request) or "")
+        except EndedCredential:
+            return False
+    return services.authenticator.is_still(caller.identity)
+
+
 def _identity(request: Request, services: Services) -> Identity:
     """Who makes the request, by its key or its session. AccessRefused."""
     token = _bearer(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -24,7 +25,7 @@ ALGORITHMS: dict[tuple[str, str | None], tuple[str, ...]] = {
 }
 MIN_RSA_BITS = 2048
 MAX_BYTES = 1 << 18
-TIMEOUT_SECONDS = 5
+TIMEOUT_SECONDS = 5  # of the whole download
 FRESH_SECONDS = 600.0  # after which the keys are read again, lest one be trusted that the provider has withdrawn
 RETRY_SECONDS = 30.0  # between two readings, however many tokens name keys that nobody knows
 KEPT_SECONDS = 24 * 3600.0  # for how long the last keys are good while the provider does not answer
@@ -41,12 +42,15 @@ class ProviderKey(NamedTuple):
 
 
 class KeySet:
-    """The keys as they were when last read; may be used from several threads."""
+    """The keys as they were when last read; may be used from several threads.
+
+    One of them reads; the others wait for nothing and go on with the keys that there are.
+    """
 
     def __init__(self, read: Callable[[], bytes], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._read = read
         self._clock = clock
-        self._lock = threading.Lock()
+        self._reading = threading.Lock()
         self._keys: list[ProviderKey] = []
         self._read_at = self._tried_at = -float("inf")
 
@@ -57,36 +61,46 @@ class KeySet:
         if found is None:
             self._refresh(older_than=0)
             found = self._match(kid)
-        if not self._keys:
+        if not self._known() or (found is None and self._reading.locked()):
             raise ProviderUnavailable("the keys of the identity provider cannot be read now; try again later")
         if found is None:
             raise WrongCredential("this token is signed with a key that the identity provider does not publish")
         return found
 
     def _match(self, kid: str | None) -> ProviderKey | None:
-        keys = self._keys
+        keys = self._known()
         found = [key for key in keys if key.kid == kid] if kid is not None else keys
         return found[0] if len(found) == 1 else None
 
+    def _known(self) -> list[ProviderKey]:
+        return self._keys if self._clock() - self._read_at <= KEPT_SECONDS else []
+
     def _refresh(self, *, older_than: float) -> None:
         """Read the keys if they are that old, and not much more often than somebody may ask for."""
-        with self._lock:
-            now = self._clock()
-            if now - self._read_at < older_than or now - self._tried_at < RETRY_SECONDS:
-                return
-            self._tried_at = now
-            try:
-                self._keys, self._read_at = parse_jwks(self._read()), now
-            except (OSError, ValueError, RecursionError, httpx.HTTPError, httpx.InvalidURL) as error:
-                log.error("the keys of the identity provider cannot be read", why=type(error).__name__)
-                if now - self._read_at > KEPT_SECONDS:
-                    self._keys = []
+        if not self._is_due(older_than) or not self._reading.acquire(blocking=False):
+            return
+        try:
+            if self._is_due(older_than):  # still, and not read by another thread a moment ago
+                self._read_now()
+        finally:
+            self._reading.release()
+
+    def _is_due(self, older_than: float) -> bool:
+        now = self._clock()
+        return now - self._read_at >= older_than and now - self._tried_at >= RETRY_SECONDS
+
+    def _read_now(self) -> None:
+        self._tried_at = now = self._clock()
+        try:
+            self._keys, self._read_at = parse_jwks(self._read()), now
+        except (OSError, ValueError, RecursionError, httpx.HTTPError, httpx.InvalidURL) as error:
+            log.error("the keys of the identity provider cannot be read", why=type(error).__name__)
 
 
 def reader_of(source: str) -> Callable[[], bytes]:
     """What reads the keys: over HTTP where the source is a URL, else from that file."""
     if source.startswith(("https://", "http://")):
-        return lambda: _download(source)
+        return lambda: asyncio.run(_download(source))
     return lambda: Path(source).read_bytes()
 
 
@@ -120,11 +134,16 @@ def _key_of(entry: dict[str, Any]) -> ProviderKey | None:
     return ProviderKey(kid, algorithms, key)
 
 
-def _download(url: str) -> bytes:
+async def _download(url: str) -> bytes:
+    """Asynchronous for its deadline: httpx's timeouts begin anew with every byte of a provider that trickles."""
     content = b""
-    with httpx.stream("GET", url, timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as answer:
+    async with (
+        asyncio.timeout(TIMEOUT_SECONDS),
+        httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client,
+        client.stream("GET", url) as answer,
+    ):
         answer.raise_for_status()
-        for part in answer.iter_bytes():
+        async for part in answer.aiter_bytes():
             content += part
             if len(content) > MAX_BYTES:
                 raise ValueError("the JWK Set is too long")

@@ -25,6 +25,7 @@ from service.contracts.jobs import now
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_SESSIONS = 10_000  # the oldest are forgotten
+MAX_OF_A_KEY = 100  # so that no key's holder can log out everybody else
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Sessions:
         session_id = secrets.token_urlsafe(32)
         session = Session(credential, self._clock() + self._lifetime, csrf_token=secrets.token_urlsafe(32))
         with self._lock:
+            self._make_room_for(credential)
             self._sessions[_digest(session_id)] = session
             if len(self._sessions) > MAX_SESSIONS:
                 self._sessions.popitem(last=False)
@@ -68,6 +70,12 @@ class Sessions:
         """End a session, if there is one of this id."""
         with self._lock:
             self._sessions.pop(_digest(session_id), None)
+
+    def _make_room_for(self, credential: Credential) -> None:
+        """Forget the oldest session of a key that has as many as it may."""
+        own = [digest for digest, session in self._sessions.items() if _are_one_key(session.credential, credential)]
+        if len(own) >= MAX_OF_A_KEY:
+            del self._sessions[own[0]]
 
 
 def session_cookie(request: Request) -> str | None:
@@ -95,7 +103,7 @@ def check_origin(request: Request) -> None:
     if request.method in SAFE_METHODS:
         return
     origin = request.headers.get("origin")
-    is_foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    is_foreign = origin is not None and _host_of(origin) != request.headers.get("host")
     if is_foreign or request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         raise CrossSite("the request comes from a page of another site")
 
@@ -106,6 +114,19 @@ def check_csrf_token(request: Request, session: Session) -> None:
         return
     if not hmac.compare_digest(_digest(request.headers.get(CSRF_HEADER, "")), _digest(session.csrf_token)):
         raise CrossSite(f"with a session, this needs the header {CSRF_HEADER}; GET /session says which")
+
+
+def _are_one_key(one: Credential, other: Credential) -> bool:
+    """Whatever its secret: a rotation makes no room for more. The key in the file has no id."""
+    return one.key_id == other.key_id if one.key_id is not None else one.sha256 == other.sha256
+
+
+def _host_of(origin: str) -> str:
+    """With its port; what is no origin is of nowhere."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _cookie_name(request: Request) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOOK_SECONDS = 1.0
+REPEAT_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -79,18 +80,21 @@ class JobWatch:
         return sum(watched.listeners for watched in self._watched.values())
 
     async def snapshots(self, job_id: str) -> AsyncGenerator[Snapshot, None]:
-        """The job as it is, and again whenever it has changed; ends when the job is removed or the watch closed."""
+        """The job as it is, again whenever it has changed, and after REPEAT_SECONDS in which it has not.
+
+        Ends when the job is removed or the watch closed.
+        """
         with self._listening(job_id) as watched:
             if watched.snapshot is None:
                 await self._refresh([job_id])
             seen: Snapshot | None = None
             while not (watched.is_gone or self._is_closed):
-                changed = watched.changed
-                if watched.snapshot is not None and watched.snapshot is not seen:
-                    seen = watched.snapshot
-                    yield seen
-                else:
-                    await changed.wait()
+                changed, snapshot = watched.changed, watched.snapshot
+                if snapshot is seen and await _happens(changed, within=REPEAT_SECONDS):
+                    continue
+                if snapshot is not None:
+                    seen = snapshot
+                    yield snapshot
 
     def close(self) -> None:
         """End all listening, so that a gateway that stops need not wait for it."""
@@ -165,3 +169,10 @@ async def _heard(channel: PubSub, *, until: float) -> str:
     seconds = max(0.0, until - time.monotonic())
     message = await channel.get_message(ignore_subscribe_messages=True, timeout=seconds)
     return "" if message is None else bytes(message["data"]).decode(errors="replace")
+
+
+async def _happens(event: asyncio.Event, *, within: float) -> bool:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            return await event.wait()
+    return False

@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Annotated, Literal, NamedTuple, TypeAlias, get_args
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
 
 from model.spec.base import Spec
 from service.contracts.errors import EndedCredential, KeyEnded, NotFound, WrongCredential
@@ -35,6 +35,8 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 KeyState = Literal["active", "expired", "revoked"]
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
+DIGEST_PATTERN = r"^[0-9a-f]{64}$"
+FILE_CALLER = "admin"  # of the key in CDMT_ADMIN_KEY_FILE: who had a key of this name would be the same caller
 DEFAULT_DAYS, MAX_DAYS = 365, 3650
 MAX_OVERLAP_HOURS = 30 * 24
 UNKNOWN = "this is no key of this installation"
@@ -43,6 +45,16 @@ _ID = re.compile(r"[0-9a-f]{12}")
 _NO_DIGEST = "0" * 64
 
 log = logging.getLogger(__name__)
+
+
+def _not_reserved(name: str) -> str:
+    if name == FILE_CALLER:
+        raise ValueError(f"'{FILE_CALLER}' is the caller with the key in CDMT_ADMIN_KEY_FILE")
+    return name
+
+
+NewName = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_not_reserved)]
+"""What the caller of a new key may be called. A key that was called so before keeps its name."""
 
 
 class KeyRecord(Spec):
@@ -55,8 +67,10 @@ class KeyRecord(Spec):
     expires_at: AwareDatetime | None = Field(None, description="absent: never")
     rotated_at: AwareDatetime | None = None
     revoked_at: AwareDatetime | None = None
-    sha256: str = Field(description="of the whole key, in hex")
-    previous_sha256: str = Field(_NO_DIGEST, description="of the key that it was before it was rotated")
+    sha256: str = Field(pattern=DIGEST_PATTERN, description="of the whole key, in hex")
+    previous_sha256: str = Field(
+        _NO_DIGEST, pattern=DIGEST_PATTERN, description="of the key that it was before it was rotated"
+    )
     previous_until: AwareDatetime | None = Field(None, description="how long that one is good, too")
 
     def state(self, at: datetime) -> KeyState:
@@ -98,6 +112,7 @@ class ApiKeys:
 
         ValidationError for a name that no caller can have, for unknown scopes, and for none.
         """
+        name = TypeAdapter(NewName).validate_python(name)
         with self._alone():
             key_id = secrets.token_hex(6)
             while self._path(key_id).exists():
@@ -192,6 +207,9 @@ class ApiKeys:
             return None
         except ValidationError:
             log.error("the record of key '%s' is not valid; the key opens nothing", key_id)
+            return None
+        except OSError as error:
+            log.error("the record of key '%s' cannot be read (errno %s); the key opens nothing", key_id, error.errno)
             return None
 
     def _write(self, record: KeyRecord) -> None:

@@ -19,6 +19,7 @@ from service.api.deps import Caller, CallerDep, Services, ServicesDep, json_only
 from service.api.errors import BadFields, FieldError
 from service.api.events import job_events, resume_point
 from service.api.gate import OVERRIDE_HEADER
+from service.api.guard import is_still_let_in
 from service.api.idempotency import Once, OnceDep, json_fingerprint
 from service.api.middleware import is_head
 from service.api.openapi import file_form, with_json
@@ -140,14 +141,13 @@ async def events(
 ) -> AsyncIterator[ServerSentEvent]:
     """What happens to the job, until it ends: server-sent events `state` and `progress`, both with JSON.
 
-    `Last-Event-ID` goes on where another connection broke off; no change of the state is missed. A key that ends, ends
-    the stream.
+    `Last-Event-ID` goes on where another connection broke off; no change of the state is missed. The end of the
+    key or of the session ends the stream, within seconds.
     """
     if not is_head(request.scope):
-        async with aclosing(job_events(job.id, services.watch, last=last)) as news:
+        may_go_on = partial(run_in_threadpool, is_still_let_in, request, caller, services)
+        async with aclosing(job_events(job.id, services.watch, last=last, may_go_on=may_go_on)) as news:
             async for event in news:
-                if not await run_in_threadpool(services.authenticator.is_still, caller.identity):
-                    return
                 yield event
 
 

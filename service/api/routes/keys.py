@@ -14,10 +14,10 @@ from service.contracts.keys import (
     DEFAULT_DAYS,
     MAX_DAYS,
     MAX_OVERLAP_HOURS,
-    NAME_PATTERN,
     KeyRecord,
     KeyState,
     NewKey,
+    NewName,
     Scope,
 )
 
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/keys", tags=["access"])
 class KeyRequest(Spec):
     """Who shall get a key, and for what."""
 
-    name: str = Field(pattern=NAME_PATTERN, description="of the caller; keys of one name belong to one caller")
+    name: NewName = Field(description="of the caller; keys of one name belong to one caller")
     scopes: tuple[Scope, ...] = Field(min_length=1, description="admin includes the others")
     days: int = Field(DEFAULT_DAYS, ge=0, le=MAX_DAYS, description="until it expires; 0: never")
 

@@ -333,6 +333,26 @@ def test_a_stream_of_events_ends_with_its_key(keyed: Keyed, anns: dict[str, dict
         assert "running" not in "".join(lines)
 
 
+def test_it_ends_in_silence_too_and_with_its_session(
+    keyed: Keyed, anns: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.watch.REPEAT_SECONDS", 0.1)
+    with keyed.client.stream("GET", "/jobs/job-2/events", headers=anns["ann"]) as response:
+        lines = response.iter_lines()
+        assert next(lines) == "event: state"
+        for record in keyed.keys.records():
+            keyed.keys.revoke(record.id)
+        assert "event: " not in "".join(lines)
+    headers = keyed.key("ann", "read")
+    csrf = keyed.client.post("/session", headers=headers).json()["csrf_token"]
+    with keyed.client.stream("GET", "/jobs/job-2/events") as response:
+        lines = response.iter_lines()
+        assert next(lines) == "event: state"
+        assert keyed.client.delete("/session", headers={"X-CSRF-Token": csrf}).status_code == 204
+        assert "event: " not in "".join(lines)
+    assert keyed.client.get("/jobs", headers=headers).is_success
+
+
 # Where nobody is asked
 
 

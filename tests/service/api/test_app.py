@@ -99,6 +99,11 @@ def test_a_wrong_method_is_told_all_that_are_right(client: httpx.Client, method:
     assert (answer.status_code, answer.headers["Allow"]) == (405, allow)
 
 
+def test_nobody_is_sent_to_another_host(client: httpx.Client) -> None:
+    answer = client.get("/jobs/", headers={"Host": "localhost"})
+    assert (answer.status_code, answer.headers.get("location")) == (404, None)
+
+
 def test_alive(client: httpx.Client) -> None:
     assert client.get("/livez").json() == {"status": "alive"}
 

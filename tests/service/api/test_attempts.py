@@ -64,7 +64,7 @@ def test_who_was_let_in_before_is_not_locked_out_by_others_behind_the_same_proxy
         ("2001:db8::1", "2001:db8::ffff:2", True),  # one machine may have all addresses of a /64
         ("2001:db8::1", "2001:db8:0:1::1", False),
         ("::ffff:192.0.2.1", "192.0.2.1", True),
-        ("testclient", "testclient", True),
+        ("made up", "another one" * 1000, True),
     ],
 )
 def test_whose_attempts_they_are(attempts: Attempts, one: str, other: str, same: bool) -> None:

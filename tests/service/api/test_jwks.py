@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,34 @@ def test_a_token_that_names_no_key_means_the_only_one(clock: Clock) -> None:
         KeySet(Provider(public("rsa", RSA), public("rsa", OTHER_RSA)), clock=clock).find("rsa")
 
 
+def test_while_one_reads_nobody_waits(clock: Clock) -> None:
+    provider, begun, let_go = Provider(public("rsa", RSA)), threading.Event(), threading.Event()
+
+    def read() -> bytes:
+        if provider.asked:
+            begun.set()
+            assert let_go.wait(10)
+        return provider()
+
+    keys = KeySet(read, clock=clock)
+    keys.find("rsa")
+    clock.now += FRESH_SECONDS
+    provider.entries.append(public("ec", EC))
+    reader = threading.Thread(target=keys.find, args=("ec",))
+    reader.start()
+    assert begun.wait(10)
+    try:
+        assert keys.find("rsa").kid == "rsa"
+        with pytest.raises(ProviderUnavailable):  # it may be among those that are being read
+            keys.find("ec")
+        clock.now += KEPT_SECONDS
+        with pytest.raises(ProviderUnavailable):
+            keys.find("rsa")
+    finally:
+        let_go.set()
+        reader.join()
+
+
 SHORT = rsa.generate_private_key(public_exponent=65537, key_size=1024)
 P384 = ec.generate_private_key(ec.SECP384R1())
 
@@ -137,14 +167,24 @@ def test_an_algorithm_that_a_key_is_for_is_its_only_one() -> None:
 
 
 class Answers(BaseHTTPRequestHandler):
-    """/jwks has the keys, /moved leads to them, /long never ends."""
+    """/jwks has the keys, /moved leads to them, /long never ends, and /slow hardly begins."""
 
     def do_GET(self) -> None:
+        if self.path == "/slow":
+            self.trickle()
+            return
         self.send_response({"/moved": 302, "/jwks": 200, "/long": 200}.get(self.path, 404))
         if self.path == "/moved":
             self.send_header("Location", "/jwks")
         self.end_headers()
         self.wfile.write(json.dumps(JWKS).encode() if self.path != "/long" else b" " * (module.MAX_BYTES + 1))
+
+    def trickle(self) -> None:
+        """A header, byte by byte, for 5 seconds or until nobody listens."""
+        with suppress(OSError):
+            for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 80:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.05)
 
     def log_message(self, *args: object) -> None:
         """Nothing."""
@@ -171,3 +211,13 @@ def test_they_are_read_over_http_and_from_a_file(url: str, tmp_path: Path, clock
 def test_what_is_not_the_answer_that_was_asked_for(url: str, path: str, clock: Clock) -> None:
     with pytest.raises(ProviderUnavailable):
         KeySet(reader_of(url + path), clock=clock).find("rsa")
+
+
+def test_a_provider_that_trickles_has_so_much_time_in_all(
+    url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.3)
+    start = time.monotonic()
+    with pytest.raises(ProviderUnavailable):
+        KeySet(reader_of(f"{url}/slow"), clock=clock).find("rsa")
+    assert time.monotonic() - start < 3

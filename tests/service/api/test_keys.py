@@ -62,6 +62,7 @@ def test_it_is_rotated_and_revoked(admin: httpx.Client) -> None:
     [
         {"name": ""},
         {"name": "oidc:ann"},
+        {"name": "admin"},
         {"scopes": []},
         {"scopes": ["write"]},
         {"days": -1},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from http.cookies import SimpleCookie
 from typing import Any
@@ -72,6 +73,7 @@ def test_who_has_a_key_alone_has_no_session(keyed: Keyed) -> None:
         {CSRF_HEADER: ""},
         {"Origin": "https://evil.example.org", CSRF_HEADER: "right"},
         {"Origin": "null", CSRF_HEADER: "right"},
+        {"Origin": "http://[", CSRF_HEADER: "right"},
         {"Sec-Fetch-Site": "cross-site", CSRF_HEADER: "right"},
         {"Sec-Fetch-Site": "same-site", CSRF_HEADER: "right"},
     ],
@@ -179,6 +181,17 @@ def test_there_are_not_any_number_of_them(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(EndedCredential):
         sessions.find(ids[0])
     assert all(sessions.find(session_id) for session_id in ids[1:])
+
+
+def test_a_key_ends_none_but_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_OF_A_KEY", 3)
+    sessions = Sessions(seconds=60)
+    ann, bob = (Credential(sha256=name, key_id=name) for name in ("ann", "bob"))
+    bobs, _ = sessions.open(bob)
+    ids = [sessions.open(replace(ann, sha256=secret))[0] for secret in ("old", "old", "new", "new")]
+    with pytest.raises(EndedCredential):
+        sessions.find(ids[0])
+    assert all(sessions.find(session_id) for session_id in (bobs, *ids[1:]))
 
 
 def test_the_id_is_not_kept_in_the_clear() -> None:

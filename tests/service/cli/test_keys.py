@@ -89,7 +89,13 @@ def test_a_key_that_is_not_there(keys: ApiKeys, arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["create", "ann"], ["create", "ann", "--scope", "write"], ["create", "a b", "--scope", "read"]]
+    "arguments",
+    [
+        ["create", "ann"],
+        ["create", "ann", "--scope", "write"],
+        ["create", "a b", "--scope", "read"],
+        ["create", "admin", "--scope", "read"],
+    ],
 )
 def test_asked_for_wrongly(keys: ApiKeys, arguments: list[str]) -> None:
     command = [sys.executable, "-m", "service.cli", "keys", *arguments, "--data-dir", str(keys.root.parent)]

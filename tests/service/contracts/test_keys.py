@@ -210,3 +210,21 @@ def test_a_rotation_in_another_process_waits_for_its_turn(keys: ApiKeys, ann: Ne
     assert other.wait(30) == 0
     other.stdout.close()
     assert keys.read(ann.record.id).revoked_at is not None
+
+
+def test_the_name_of_the_admin_in_the_file_is_nobody_else_s(keys: ApiKeys, ann: NewKey) -> None:
+    with pytest.raises(ValidationError, match="CDMT_ADMIN_KEY_FILE"):
+        keys.create("admin", scopes=("read",))
+    rewrite(keys, ann.record, name="admin")  # from before it was reserved
+    assert opens(keys, ann.key).name == "admin"
+
+
+def test_what_cannot_be_read_opens_nothing_and_hides_no_other(keys: ApiKeys, ann: NewKey) -> None:
+    bob, eve = (keys.create(name, scopes=("read",)) for name in ("bob", "eve"))
+    rewrite(keys, bob.record, sha256="ü" * 64)
+    (keys.root / f"{eve.record.id}.json").unlink()
+    (keys.root / f"{eve.record.id}.json").mkdir()
+    assert keys.records() == [ann.record]
+    for new in (bob, eve):
+        with pytest.raises(WrongCredential):
+            opens(keys, new.key)
