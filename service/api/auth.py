@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from service.contracts.errors import BadKeyFile, Unauthorized, WrongCredential
 from service.contracts.jobs import now
+from service.contracts.key_files import read_key_file
 from service.contracts.keys import FILE_CALLER, SCOPES, UNKNOWN, ApiKeys, Scope, digest, key_id_of
 
 MIN_KEY_LENGTH = 32
@@ -109,11 +110,7 @@ def read_admin_key(path: Path | None) -> AdminKey | None:
     """The key in a file; None where no file is named. BadKeyFile."""
     if path is None:
         return None
-    try:
-        text = path.read_bytes().decode("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"it does not hold {WANTED}"
-        raise BadKeyFile(f"CDMT_ADMIN_KEY_FILE, '{path}': {reason}") from None
+    text = read_key_file(path, setting="CDMT_ADMIN_KEY_FILE").decode("ascii", errors="replace").strip()
     if not KEY.fullmatch(text):
         raise BadKeyFile(f"CDMT_ADMIN_KEY_FILE, '{path}': it does not hold {WANTED}")
     return AdminKey(digest(text))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.contracts.errors import BadKeyFile
+from service.contracts.key_files import read_key_file
 
 PREFIX = "whsec_"
 MIN_BYTES, MAX_BYTES = 24, 64
@@ -37,12 +38,12 @@ def read_webhook_secret(path: Path | None) -> WebhookSecret | None:
     """The secret in a file; None where no file is named: then there are no webhooks. BadKeyFile."""
     if path is None:
         return None
+    content = read_key_file(path, setting="CDMT_WEBHOOK_SECRET_FILE")
     try:
-        text = path.read_bytes().decode("ascii").strip()
+        text = content.decode("ascii").strip()
         key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
-    except (OSError, UnicodeDecodeError, binascii.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"it does not hold {WANTED}"
-        raise BadKeyFile(f"CDMT_WEBHOOK_SECRET_FILE, '{path}': {reason}") from None
+    except (UnicodeDecodeError, binascii.Error):
+        raise BadKeyFile(f"CDMT_WEBHOOK_SECRET_FILE, '{path}': it does not hold {WANTED}") from None
     if not (text.startswith(PREFIX) and MIN_BYTES <= len(key) <= MAX_BYTES):
         raise BadKeyFile(f"CDMT_WEBHOOK_SECRET_FILE, '{path}': it does not hold {WANTED}")
     return WebhookSecret(key)

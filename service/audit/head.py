@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from model.spec.base import Spec
 from service.contracts.errors import AuditUnavailable, BadKeyFile
+from service.contracts.key_files import read_key_file
 from service.contracts.storage import give_to_owner_of, write_file
 
 FILE = "head.json"
@@ -82,10 +83,7 @@ def read_key(path: Path | None) -> bytes | None:
     """The key in a file; None where no file is named. BadKeyFile."""
     if path is None:
         return None
-    try:
-        key = path.read_bytes().strip()
-    except OSError as error:
-        raise BadKeyFile(f"CDMT_AUDIT_KEY_FILE, '{path}': {error.strerror}") from None
+    key = read_key_file(path, setting="CDMT_AUDIT_KEY_FILE").strip()
     if len(key) < MIN_KEY_BYTES:
         raise BadKeyFile(f"CDMT_AUDIT_KEY_FILE, '{path}': it holds fewer than {MIN_KEY_BYTES} bytes")
     return key

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote, urlsplit
 
 from service.contracts.errors import BadKeyFile
+from service.contracts.key_files import read_key_file
 from service.contracts.settings import Settings
 
 
@@ -23,11 +24,11 @@ def redis_url(settings: Settings) -> str | None:
 def _password(settings: Settings) -> str:
     path = settings.redis_password_file
     assert path is not None
+    content = read_key_file(path, setting="CDMT_REDIS_PASSWORD_FILE")
     try:
-        password = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise BadKeyFile(f"CDMT_REDIS_PASSWORD_FILE, '{path}': {reason}") from None
+        password = content.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise BadKeyFile(f"CDMT_REDIS_PASSWORD_FILE, '{path}': it is no text") from None
     if not password:
         raise BadKeyFile(f"CDMT_REDIS_PASSWORD_FILE, '{path}': it is empty")
     return password

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from model.spec.files import PLAIN, Files, Source
 from service.contracts.errors import BadKeyFile, Undecryptable
+from service.contracts.key_files import read_key_file
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -101,10 +102,7 @@ def open_files(key_file: Path | None) -> Files:
 
 def read_vault(key_file: Path) -> Vault:
     """The vault with the keys in a file; BadKeyFile."""
-    try:
-        lines = key_file.read_text(encoding="ascii", errors="replace").split()
-    except OSError as error:
-        raise BadKeyFile(f"CDMT_ENCRYPTION_KEY_FILE, '{key_file}': {error.strerror}") from None
+    lines = read_key_file(key_file, setting="CDMT_ENCRYPTION_KEY_FILE").decode("ascii", errors="replace").split()
     if not lines or not all(re.fullmatch(r"[0-9a-fA-F]{64}", line) for line in lines):
         raise BadKeyFile(f"CDMT_ENCRYPTION_KEY_FILE, '{key_file}': it does not hold {WANTED}")
     return Vault.of(*(bytes.fromhex(line) for line in lines))
