@@ -89,6 +89,16 @@ class DenoiserNetwork(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.outputs = nn.Linear(width, self.n_numerical + self.n_channels * n_categories)
 
+    @property
+    def gru_layers(self) -> list[FiLMGRULayer]:
+        """The layers, in order."""
+        return [layer for layer in self.layers if isinstance(layer, FiLMGRULayer)]
+
+    def read_out(self) -> tuple[Tensor, Tensor]:
+        """Weight (outputs, 2H) and bias of the outputs, with the scale and shift of the LayerNorm before in them."""
+        weight, bias = self.outputs.weight, self.outputs.bias
+        return weight * self.norm.weight, bias + weight @ self.norm.bias
+
     def forward(self, scaled: Tensor, t: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled (B, L, D), t (B,), label (B, K) -> F (B, L, M_n), logits (B, L, M_c, C)."""
         time = self.time(t)

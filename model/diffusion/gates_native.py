@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from model.inference.native import BUILDS, processor_features
+from model.inference.native import BUILDS, open_library
 
 FOLDER = Path(__file__).parent / "native"
 
@@ -73,12 +73,12 @@ class NativeGates:
 def native_gates() -> NativeGates | None:
     """Those for this processor; None where there are none."""
     for build in BUILDS:
-        path = FOLDER / f"{build.name}.so"
-        if path.exists() and not build.features - processor_features():
-            try:
-                return NativeGates(ctypes.CDLL(str(path)))
-            except (OSError, AttributeError) as error:
-                _log.warning("the gates in '%s' are left out: %s", path.name, error)
+        try:
+            return NativeGates(open_library(build, FOLDER))
+        except ImportError:
+            continue
+        except (OSError, AttributeError) as error:
+            _log.warning("the gates in '%s.so' are left out: %s", build.name, error)
     return None
 
 

@@ -24,7 +24,7 @@ class Fused:
         self._library = load(build)
         self._block = int(self._library.block_size())
         self._network = network
-        self._layers = [layer for layer in network.layers if isinstance(layer, FiLMGRULayer)]
+        self._layers = network.gru_layers
         self._packed, self._kept = _packed(network, self._layers, build)
         self._n_threads = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(self._n_threads)
@@ -68,22 +68,20 @@ class Fused:
 
 
 def _packed(network: DenoiserNetwork, layers: list[FiLMGRULayer], build: Build) -> tuple[Network, list[Tensor]]:
-    """The network as fused.cpp wants it, and the tensors that it points to.
-
-    The last LayerNorm's scale and shift go into the output layer.
-    """
+    """The network as fused.cpp wants it, and the tensors that it points to."""
     hidden, width = layers[0].gru.hidden_size, network.outputs.in_features
     of_input, of_state, input_bias, state_bias = (_of_directions(layers, name) for name in GATES)
     n_labels = network.inputs.in_features - network.n_state
     reset_update = (input_bias + state_bias)[:, : 2 * hidden]
+    w_outputs, b_outputs = network.read_out()
     tensors = [
         build.pack(network.inputs.weight[:, : network.n_state]),
         network.inputs.weight[:, network.n_state :].T.contiguous(),
         torch.stack([build.pack(weights) for weights in of_input]),
         torch.stack([build.pack(weights) for weights in of_state]),
         torch.cat([reset_update, input_bias[:, 2 * hidden :], state_bias[:, 2 * hidden :]], dim=1),
-        build.pack(network.outputs.weight * network.norm.weight),
-        network.outputs.bias + network.outputs.weight @ network.norm.bias,
+        build.pack(w_outputs),
+        b_outputs,
     ]
     assert width == 2 * hidden
     pointers = [tensor.data_ptr() for tensor in tensors]

@@ -94,7 +94,7 @@ class TritonEngine:
     def __init__(self, network: DenoiserNetwork, *, split: bool) -> None:
         self.name = "triton-fp16x2" if split else "triton-fp16"
         self._split = split
-        layers = [layer for layer in network.layers if isinstance(layer, FiLMGRULayer)]
+        layers = network.gru_layers
         self._network = network
         self._hidden = layers[0].gru.hidden_size
         self._unit = padded_size(self._hidden)
@@ -103,9 +103,9 @@ class TritonEngine:
         w_inputs = self._wide(network.inputs.weight)
         self._w_state = high_and_low(w_inputs[:, : network.n_state].T.contiguous())
         self._w_labels = w_inputs[:, network.n_state :].contiguous()
-        # the last LayerNorm's weights are those of the product after it
-        self._w_outputs = high_and_low(self._wide((network.outputs.weight * network.norm.weight).T).contiguous())
-        self._b_outputs = (network.outputs.bias + network.outputs.weight @ network.norm.bias).detach()
+        w_outputs, b_outputs = network.read_out()
+        self._w_outputs = high_and_low(self._wide(w_outputs.T).contiguous())
+        self._b_outputs = b_outputs.detach()
 
     def _wide(self, weight: Tensor) -> Tensor:
         """(2H, ...) -> (2P, ...)."""

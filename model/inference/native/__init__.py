@@ -73,16 +73,21 @@ BUILDS = (
 
 
 def load(build: Build, folder: Path = FOLDER) -> ctypes.CDLL:
-    """The library; ImportError where it was not built, or the processor has not what it takes."""
+    """The library of fused.cpp; ImportError as in `open_library`."""
+    library = open_library(build, folder)
+    library.block_size.restype = ctypes.c_int64
+    library.evaluate.argtypes = [ctypes.POINTER(Network), *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 5]
+    return library
+
+
+def open_library(build: Build, folder: Path) -> ctypes.CDLL:
+    """The library in a folder; ImportError where it was not built, or the processor has not what it takes."""
     path = folder / f"{build.name}.so"
     if not path.exists():
         raise ImportError(f"{path.name} was not built")
     if missing := build.features - processor_features():
         raise ImportError(f"the processor has no {', '.join(sorted(missing))}")
-    library = ctypes.CDLL(str(path))
-    library.block_size.restype = ctypes.c_int64
-    library.evaluate.argtypes = [ctypes.POINTER(Network), *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 5]
-    return library
+    return ctypes.CDLL(str(path))
 
 
 def processor_features() -> frozenset[str]:
