@@ -13,7 +13,20 @@ import pytest
 
 from service.cli import stack
 from service.contracts.settings import Settings
+from tests.worker.tables import LENGTH
 
+SCHEMA: dict[str, Any] = {
+    "stay_id": "stay",
+    "time": "hour",
+    "sequence_length": LENGTH,
+    "features": [
+        {"name": "heart_rate", "type": "numerical", "min": 0, "max": 300},
+        {"name": "temp", "type": "numerical"},
+        {"name": "ventilated", "type": "categorical", "categories": ["no", "yes"]},
+    ],
+    "labels": [{"name": "death", "categories": ["0", "1"]}, {"name": "sex", "categories": ["F", "M"]}],
+}
+"""Of the made-up stays of tests.worker.tables, as one sends it."""
 ADMIN_KEY = "an-admin-of-the-tests-" + "0" * 20
 
 

@@ -22,8 +22,8 @@ from service.audit.verify import verify
 from service.cli import stack
 from service.contracts.settings import Settings
 from service.contracts.vault import MAGIC, read_vault
-from tests.e2e.conftest import Job
-from tests.worker.tables import FAST_SAMPLER, LENGTH, TINY_NETWORK, TINY_TRAINING, made_up_stays
+from tests.e2e.conftest import SCHEMA, Job
+from tests.worker.tables import FAST_SAMPLER, TINY_NETWORK, TINY_TRAINING, made_up_stays
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -33,19 +33,7 @@ TRACES = [
     *(struct.pack(kind, NUMBER) for kind in "fd"),
     *(struct.pack(kind, STAY) for kind in "iq"),
 ]
-SCHEMA: dict[str, Any] = {
-    "stay_id": "stay",
-    "time": "hour",
-    "patient_id": "patient",
-    "sequence_length": LENGTH,
-    "features": [
-        {"name": "heart_rate", "type": "numerical", "min": 0, "max": 300},
-        {"name": "temp", "type": "numerical"},
-        {"name": "ventilated", "type": "categorical", "categories": ["no", "yes"]},
-    ],
-    "labels": [{"name": "death", "categories": ["0", "1"]}, {"name": "sex", "categories": ["F", "M"]}],
-    "rules": ["temp <= heart_rate"],
-}
+PLANTED_SCHEMA = {**SCHEMA, "patient_id": "patient", "rules": ["temp <= heart_rate"]}
 
 
 class Stack(NamedTuple):
@@ -98,7 +86,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def upload(client: httpx.Client, content: bytes, schema: dict[str, Any] | None = None) -> httpx.Response:
-    data = {"schema": json.dumps(SCHEMA if schema is None else schema)}
+    data = {"schema": json.dumps(PLANTED_SCHEMA if schema is None else schema)}
     return client.post("/datasets", files={"file": ("stays.csv", content)}, data=data)
 
 

@@ -17,8 +17,8 @@ from jsonschema import Draft202012Validator
 from model.spec.privacy import HeldTest
 from model.spec.report import PRIVACY_METRICS
 from service.contracts.jobs import JobRecord
-from tests.e2e.conftest import Job
-from tests.worker.tables import FAST_SAMPLER, LENGTH, TINY_NETWORK, TINY_TRAINING, made_up_stays
+from tests.e2e.conftest import SCHEMA, Job
+from tests.worker.tables import FAST_SAMPLER, TINY_NETWORK, TINY_TRAINING, made_up_stays
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -29,18 +29,7 @@ SAMPLER = FAST_SAMPLER.model_dump()
 def dataset(client: httpx.Client) -> dict[str, Any]:
     """The made-up stays, uploaded as CSV without a schema."""
     csv = made_up_stays().to_csv(index=False).encode()
-    schema = {
-        "stay_id": "stay",
-        "time": "hour",
-        "sequence_length": LENGTH,
-        "features": [
-            {"name": "heart_rate", "type": "numerical", "min": 0, "max": 300},
-            {"name": "temp", "type": "numerical"},
-            {"name": "ventilated", "type": "categorical", "categories": ["no", "yes"]},
-        ],
-        "labels": [{"name": "death", "categories": ["0", "1"]}, {"name": "sex", "categories": ["F", "M"]}],
-    }
-    answer = client.post("/datasets", files={"file": ("stays.csv", csv)}, data={"schema": json.dumps(schema)})
+    answer = client.post("/datasets", files={"file": ("stays.csv", csv)}, data={"schema": json.dumps(SCHEMA)})
     assert answer.status_code == 201, answer.text
     record: dict[str, Any] = answer.json()
     return record
