@@ -16,7 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
+from service.backup import AUDIT, FILES, PARTS
 from service.cli import stack
+from service.contracts.data_folder import LOCK
 from service.contracts.settings import Settings
 from service.contracts.vault import MAGIC
 from tests.e2e.conftest import SCHEMA, Job
@@ -123,5 +125,6 @@ def test_a_new_stack_goes_on_where_the_backup_was_made(tmp_path: Path) -> None:
         assert waiting.look()["status"] == "queued"
         client.post(f"{endless.url}/cancel").raise_for_status()
         cohort_of(client, waiting.until(succeeded, seconds=120)[-1])  # drawn by a model that had to be decrypted
+    assert {path.name for path in new.data_dir.iterdir()} <= {*PARTS, *FILES, AUDIT, LOCK, "staging", "valkey"}
     (table,) = new.data_dir.glob("datasets/*/table.parquet")
     assert table.read_bytes().startswith(MAGIC)
