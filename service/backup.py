@@ -81,6 +81,8 @@ def restore_backup(settings: Settings, source: IO[bytes]) -> int:
         _empty(audit)
         raise
     shutil.rmtree(unpacked / AUDIT)
+    for path in (audit, *audit.rglob("*"), *unpacked.rglob("*")):
+        give_to_owner_of(root, path)
     _move_in(unpacked, root)
     return n_files
 
@@ -187,8 +189,6 @@ def _write(path: Path, content: IO[bytes], member: tarfile.TarInfo) -> None:
 
 def _move_in(unpacked: Path, root: Path) -> None:
     """Give everything its place, once it is on the disk."""
-    for path in unpacked.rglob("*"):
-        give_to_owner_of(root, path)
     sync_tree(unpacked)
     for path in sorted(unpacked.iterdir()):
         path.rename(root / path.name)

@@ -91,6 +91,15 @@ def test_what_is_restored_is_what_was_there(filled: Settings, tmp_path: Path) ->
     assert list(filled.data_dir.glob("staging/backup*")) == []
 
 
+def test_what_root_restores_is_the_service_s(filled: Settings, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    (tmp_path / "new").mkdir()
+    os.chown(tmp_path / "new", 10001, 10001)
+    there = restored(backed_up(filled), tmp_path / "new").data_dir
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in there.rglob("*")} == {(10001, 10001)}
+
+
 def test_the_audit_log_may_lie_elsewhere(filled: Settings, tmp_path: Path) -> None:
     (filled.data_dir / "audit").rename(tmp_path / "log")
     content = backed_up(filled.model_copy(update={"audit_dir": tmp_path / "log"}))
