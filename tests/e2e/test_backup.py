@@ -24,7 +24,7 @@ from service.contracts.vault import MAGIC
 from tests.e2e.conftest import SCHEMA, Job
 from tests.worker.tables import FAST_SAMPLER, TINY_NETWORK, TINY_TRAINING, made_up_stays
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]  # two stacks, one after the other
 
 SAMPLER = FAST_SAMPLER.model_dump()
 LISTS = ("/datasets", "/models", "/keys")
