@@ -116,8 +116,8 @@ def peaks(folder: Path, target: Any) -> list[int]:
     from tests.load.memory import peak, reset_peak
 
     found = []
-    for n_stays in (400, 400, 2400):  # the first one warms up
-        path = write_large(folder / f"{n_stays}.parquet", n_stays, group_stays=200)
+    for n_stays in (200, 200, 1200):  # the first one warms up
+        path = write_large(folder / f"{n_stays}.parquet", n_stays, group_stays=100)
         before = reset_peak()
         with pq.ParquetFile(path) as file:
             assert sum(map(len, export_parts(Cohort(file), target)))
@@ -129,7 +129,7 @@ def peaks(folder: Path, target: Any) -> list[int]:
 def test_an_export_is_made_without_keeping_what_has_been_sent(tmp_path: Path, target: str) -> None:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         few, many = pool.apply(peaks, (tmp_path, target))
-    assert many - few < 15_000_000  # of rows that are 35 MB (OMOP), 8 MB (wide) and 130 MB (FHIR) more
+    assert many - few < 12_000_000  # of rows that are 17 MB (OMOP), 4 MB (wide) and 65 MB (FHIR) more
 
 
 def test_an_imputed_cohort_is_not_told_as_measured(
