@@ -18,7 +18,7 @@ ROUNDS = int(os.environ.pop("CDMT_CHAOS_ROUNDS", "1"))
 SEED = int(os.environ.pop("CDMT_CHAOS_SEED", "") or SystemRandom().randrange(10**6))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Valkey, the gateway and four workers, two of which generate, over a store on a small disk."""
     folder = tmp_path_factory.mktemp("chaos")
@@ -36,7 +36,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def truth() -> dict[str, str]:
     """Name of a job -> sha256 of its result without faults, as far as it is known yet."""
     return {}
@@ -50,7 +50,7 @@ def client(stack: Stack) -> Iterator[Client]:
     client.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def log_folder(stack: Stack) -> Path:
     """Where the processes write."""
     return stack.gateway.log.parent
