@@ -20,7 +20,7 @@ serve: .venv/.runtime  ## Run the service on CDMT_HOST:CDMT_PORT (127.0.0.1:8000
 
 PROCESSES ?= 2
 test: .venv/.dev  ## Run all tests, with the real stack, in PROCESSES=2; ARGS="-k name" is handed to pytest
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 ROUNDS ?= 20
 chaos: .venv/.dev  ## Inject every fault ROUNDS=20 times into a real stack; SEED=n repeats a run, ARGS="-k valkey" chooses

@@ -11,8 +11,9 @@ import pytest
 
 from tests.chaos.client import Client
 from tests.chaos.disk import small_disk
-from tests.chaos.furniture import furnish, train_tiny
+from tests.chaos.furniture import furnish
 from tests.chaos.stack import LEASE_SECONDS, Stack, running
+from tests.worker.conftest import train_tiny
 
 ROUNDS = int(os.environ.pop("CDMT_CHAOS_ROUNDS", "1"))
 SEED = int(os.environ.pop("CDMT_CHAOS_SEED", "") or SystemRandom().randrange(10**6))

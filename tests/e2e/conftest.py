@@ -96,7 +96,7 @@ class Job:
         found: dict[str, Any] = self.client.get(self.url).raise_for_status().json()
         return found
 
-    def until(self, what: Callable[[dict[str, Any]], Any], *, seconds: float = 60) -> list[dict[str, Any]]:
+    def until(self, what: Callable[[dict[str, Any]], Any], *, seconds: float = 120) -> list[dict[str, Any]]:
         """Poll until `what(job)` is true; everything that was seen on the way."""
         deadline = time.monotonic() + seconds
         seen = [self.look()]

@@ -240,7 +240,7 @@ def test_gateway_and_worker_can_work_together(
         put_down = enqueue("listen")
         _until((tmp_path / "listen").exists)
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         assert put_down.get_status() == JobStatus.QUEUED
     with Redis.from_url(server.url("worker")) as worker:
         live.write_progress(worker, "job-1", live.WAITING_FOR_EVALUATION)
@@ -255,7 +255,7 @@ def test_gateway_and_worker_can_work_together(
     assert refused() == []
 
 
-def _until(what: Callable[[], bool], *, seconds: float = 30) -> None:
+def _until(what: Callable[[], bool], *, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "waited in vain"

@@ -67,24 +67,29 @@ def short_reports() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny model, as `train_model` left it."""
-    folder = tmp_path_factory.mktemp("model")
-    table = write_table(tmp_path_factory.mktemp("table") / "table.parquet")
+def train_tiny(folder: Path) -> Path:
+    """Train a tiny model into the new folder `folder`/model. The networks of its report learn for two epochs."""
+    destination = folder / "model"
+    destination.mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         shorten(patch)
         train_model(
-            table,
+            write_table(folder / "table.parquet"),
             SCHEMA,
             recipe=Recipe(name="tiny", training=TINY_TRAINING, network=TINY_NETWORK),
-            destination=folder,
+            destination=destination,
             compute=CPU,
             workdir=None,
             progress=ignore_progress,
             cancelled=never,
         )
-    return folder
+    return destination
+
+
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny model, as `train_model` left it."""
+    return train_tiny(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture
