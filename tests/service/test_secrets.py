@@ -14,7 +14,9 @@ from urllib.parse import quote
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+from redis.retry import Retry as ClientRetry
 from rq import Queue, Retry
 from rq.command import send_stop_job_command
 from rq.job import Job, JobStatus
@@ -35,6 +37,7 @@ from service.workload import backlog
 from tests.service.queueing import drawn, generate, start_in_rq
 
 RULES = Path(__file__).parents[2] / "docker" / "redis.acl"
+NO_RETRY = ClientRetry(NoBackoff(), 0)
 EMPTY_SHA256 = sha256(b"").hexdigest()
 
 
@@ -130,7 +133,7 @@ def test_nobody_comes_in_without_a_password_or_with_another_s(server: Server) ->
     for user, password in [
         (None, None), ("default", ""), ("gateway", ""), ("gateway", server.passwords["worker"]), ("nobody", "x")
     ]:  # fmt: skip
-        stranger = Redis(unix_socket_path=str(server.socket), username=user, password=password)
+        stranger = Redis(unix_socket_path=str(server.socket), username=user, password=password, retry=NO_RETRY)
         with stranger, pytest.raises(AuthenticationError):
             stranger.ping()
 
@@ -237,7 +240,7 @@ def test_gateway_and_worker_can_work_together(
         put_down = enqueue("listen")
         _until((tmp_path / "listen").exists)
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         assert put_down.get_status() == JobStatus.QUEUED
     with Redis.from_url(server.url("worker")) as worker:
         live.write_progress(worker, "job-1", live.WAITING_FOR_EVALUATION)
@@ -252,7 +255,7 @@ def test_gateway_and_worker_can_work_together(
     assert refused() == []
 
 
-def _until(what: Callable[[], bool], *, seconds: float = 30) -> None:
+def _until(what: Callable[[], bool], *, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "waited in vain"

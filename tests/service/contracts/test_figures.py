@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from redis import Redis
 
+from service.connection import connect
 from service.contracts.figures import BOUNDS, Figures, GpuMemory
 from service.contracts.jobs import JobRecord, JobResult, JobState, now
 from service.contracts.requests import GenerateRequest, TrainRequest
@@ -70,7 +71,7 @@ def test_a_gpu_s_memory_is_that_of_a_worker_and_forgotten_in_the_end(figures: Fi
 
 
 def test_counting_is_no_duty_when_redis_is_away() -> None:
-    figures = Figures(Redis(port=1), "aaaaaaaaaaaa")
+    figures = Figures(connect("redis://127.0.0.1:1"), "aaaaaaaaaaaa")
     figures.job_ended(ended(1.0))
     figures.model_taken("warm")
     figures.gpu_used("worker-1", GpuMemory(allocated=1, reserved=2, total=3))
