@@ -160,7 +160,7 @@ def test_what_no_role_may(server: Server, user: str, command: str) -> None:
         ("gateway", "SADD rq:workers rq:worker:w"),
         ("gateway", "SUBSCRIBE rq:pubsub:w"),
         ("gateway", "PUBLISH other x"),
-        ("gateway", "SET cdmt:1:figures:gpu:w 1"),
+        ("gateway", "SET cdmt:1:figures:vitals:w 1"),
         ("worker", "PUBLISH rq:pubsub:w x"),  # stop another worker's job
         ("worker", "SUBSCRIBE other"),
         ("worker", "SET rq:suspended 1"),  # stop all workers

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from service.api.pages import home, signin, static
+from service.api.pages import admin, datasets, home, models, signin, static, train
 
-ROUTERS = tuple(noun.router for noun in (static, signin, home))
+ROUTERS = tuple(noun.router for noun in (static, signin, home, datasets, models, train, admin))
