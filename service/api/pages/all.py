@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from service.api.pages import home, signin, static
+from service.api.pages import generate, home, jobs, signin, static
 
-ROUTERS = tuple(noun.router for noun in (static, signin, home))
+ROUTERS = tuple(noun.router for noun in (static, signin, home, generate, jobs))
