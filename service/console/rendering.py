@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -30,11 +31,17 @@ def _environment() -> Environment:
     )
     for name in ("count", "percent", "duration", "size", "when"):
         environment.filters[name] = getattr(words, name)
-    environment.filters["json"] = json.dumps  # in a data- attribute: escaped like any other text
+    environment.filters["json"] = json.dumps  # for data- attributes: escaped like any other text
+    environment.filters["urlquery"] = urlencode
     environment.globals |= {
         "asset": address,
         "state_words": words.STATES,
         "kind_words": words.KINDS,
         "privacy_words": words.PRIVACY,
+        "step_words": words.STEPS,
+        "next_steps": words.NEXT_STEPS,
+        "downloads": words.DOWNLOADS,
+        "figure_words": words.FIGURES,
+        "scope_words": words.SCOPES,
     }
     return environment

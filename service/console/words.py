@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
@@ -19,6 +20,52 @@ STATES = {
 }
 KINDS = {"generate": "Cohort", "train": "Training", "evaluate": "Comparison"}
 PRIVACY = {"passed": "passed", "held": "held back", "not_evaluated": "not tested"}
+FIGURES = {
+    "c2st_mlp": "told from real stays by a program (.5: not)",
+    "tstr": "predicts the label, learned from synthetic stays",
+    "trtr": "the same, learned from real ones",
+    "membership_auc": "who was learned from, guessed (.5: by chance)",
+}
+SCOPES = {
+    "read": "look at models, at datasets' descriptions, and at the own jobs; download the own cohorts",
+    "generate": "have cohorts drawn",
+    "train": "upload datasets, train models, compare tables, export and import models",
+    "admin": "everything, other people's jobs, keys and the audit log among it",
+}
+STEPS = {
+    "starting": "getting ready",
+    "reading": "reading the stays",
+    "sampling": "drawing stays",
+    "training": "learning",
+    "evaluating": "comparing with real stays",
+    "waiting for the evaluation": "waiting to be compared with real stays",
+}
+TRY_AGAIN = "Use the same request again below. If it fails again, tell whoever runs this service, with the job's id."
+NEXT_STEPS = {
+    None: TRY_AGAIN,
+    "urn:cdmt:problem:out-of-memory": "Ask for fewer stays, or train with a smaller batch or network.",
+    "urn:cdmt:problem:disk-full": "An engineer has to make room on the disk first; then use the same request again.",
+    "urn:cdmt:problem:timeout": "Ask for less at once, or ask an engineer for a longer limit.",
+    "urn:cdmt:problem:not-found": "The model or dataset was deleted meanwhile. Choose another one.",
+    "urn:cdmt:problem:invalid-data": "Look at the dataset's schema, correct it or the table, and upload it again.",
+    "urn:cdmt:problem:invalid-schema": "Look at the dataset's schema, correct it or the table, and upload it again.",
+    "urn:cdmt:problem:training-failed": "Train with a lower learning rate, or look for odd values in the dataset.",
+}
+"""By the type of a job's error; None for all others."""
+
+
+class DownloadForm(NamedTuple):
+    """A form in which a cohort can be had: its name, what it is, and the query of its address."""
+
+    name: str
+    words: str
+    query: str
+
+
+DOWNLOADS = (
+    DownloadForm("Parquet", "Parquet: one row per stay and time, with the types of the source.", "format=parquet"),
+    DownloadForm("CSV", "CSV: the same as text, for a spreadsheet.", "format=csv"),
+)
 
 
 def count(n: float | None) -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from service.api.pages import admin, datasets, home, models, signin, static, train
+from service.api.pages import admin, datasets, generate, home, jobs, models, signin, static, train
 
-ROUTERS = tuple(noun.router for noun in (static, signin, home, datasets, models, train, admin))
+ROUTERS = tuple(noun.router for noun in (static, signin, home, generate, jobs, datasets, models, train, admin))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from starlette.responses import HTMLResponse
 
 from service.api.deps import CallerDep, ServicesDep
 from service.api.pages.shell import page
 from service.api.readiness import look_around
-from service.api.views import job_view
+from service.api.routes.jobs import list_jobs
 
 RECENT = 5
 
@@ -22,9 +20,7 @@ def home(request: Request, services: ServicesDep, caller: CallerDep) -> HTMLResp
     """What one can do next."""
     workers, missing = look_around(services)
     may_read = caller.may("read")
-    records = services.jobs.records(services.store.ids("jobs")) if may_read else iter(())
-    recent = list(islice((job for job in records if caller.owns(job.caller)), RECENT))
-    statuses = services.queue.statuses(recent)
+    recent = list_jobs(request, Response(), services, caller, limit=RECENT).items if may_read else []
     return page(
         request,
         "home.html.j2",
@@ -32,7 +28,7 @@ def home(request: Request, services: ServicesDep, caller: CallerDep) -> HTMLResp
         caller=caller,
         workers=workers,
         missing={error.pointer for error in missing},
-        jobs=[job_view(job, live) for job, live in zip(recent, statuses, strict=True)],
+        jobs=recent,
         has_models=may_read and any(services.store.ids("models")),
         has_datasets=may_read and any(services.store.ids("datasets")),
     )

@@ -1,7 +1,7 @@
 // Figures and times as a reader sees them; the same words as service/console/words.py.
 
 const NARROW = "\u202f";
-export const STATES = { queued: "waiting", running: "running", cancelling: "stopping", succeeded: "done", failed: "failed", cancelled: "cancelled" };
+
 
 /** A number of things, in groups of three digits. */
 export const count = (n) => Math.round(n).toLocaleString("en-US").replaceAll(",", NARROW);
