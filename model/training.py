@@ -36,7 +36,7 @@ def train(
     workdir: Path | None,
     progress: Progress,
     cancelled: CancelCheck,
-    learned: Learned = lambda losses: None,
+    learned: Learned | None = None,
     checkpoint_seconds: float = 60.0,
     files: Files = PLAIN,
 ) -> Fitted[Denoiser]:
@@ -59,15 +59,16 @@ def finish(
     workdir: Path | None,
     progress: Progress,
     cancelled: CancelCheck,
-    learned: Learned = lambda losses: None,
+    learned: Learned | None = None,
     checkpoint_seconds: float = 60.0,
     files: Files = PLAIN,
 ) -> Fitted[Module]:
     """Train to the end, from a checkpoint if there is one.
 
-    `learned` is told of the validation losses. With a `workdir` the state is written there every `checkpoint_seconds`, in the manner of `files`, and a training
-    that finds one goes on from it. Where `cancelled` raises Interrupted, the state is written first. Raises Cancelled
-    (the checkpoint stays), NonFiniteLoss, CheckpointError.
+    `learned` is told of the validation losses as they come. With a `workdir` the state is written there every
+    `checkpoint_seconds`, in the manner of `files`, and a training that finds one goes on from it. Where `cancelled`
+    raises Interrupted, the state is written first. Raises Cancelled (the checkpoint stays), NonFiniteLoss,
+    CheckpointError.
     """
     checkpoint = None if workdir is None else workdir / CHECKPOINT
     if checkpoint is not None and checkpoint.exists():
@@ -85,7 +86,7 @@ def finish(
             raise
         n_losses = len(run.history)
         run.advance()
-        if len(run.history) > n_losses:
+        if learned is not None and len(run.history) > n_losses:
             learned(run.history)
         progress("training", run.step, run.expected_steps)
         if checkpoint is not None and time.monotonic() - saved_at > checkpoint_seconds:

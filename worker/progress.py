@@ -73,9 +73,7 @@ class JobLink:
         elif now < self._next_write:
             return
         self._next_write = now + WRITE_SECONDS
-        state = Progress(
-            step=step, value=value, max=max, eta_seconds=self._eta(now, value, max), losses=self._losses
-        )
+        state = Progress(step=step, value=value, max=max, eta_seconds=self._eta(now, value, max), losses=self._losses)
         self._ask(lambda: live.write_progress(self._redis, self._job_id, state), otherwise=None)
         if now >= self._next_pulse:
             self._next_pulse = now + PULSE_SECONDS

@@ -60,7 +60,7 @@ def train_model(
     workdir: Path | None,
     progress: Progress,
     cancelled: CancelCheck,
-    learned: Learned = lambda losses: None,
+    learned: Learned | None = None,
     checkpoint_seconds: float = 60.0,
     report_stays: int | None = None,
     thresholds: PrivacyThresholds | None = None,

@@ -1,4 +1,4 @@
-"""How this process is: what it computes on and the memory that it has, for the metrics and the console of the gateway."""
+"""What this process computes on, and the memory that it has: for the metrics and the console of the gateway."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def ingest(upload: Upload, folder: Path, *, dataset_id: str, services: Services,
 
 
 def described(upload: Upload, folder: Path, *, dataset_id: str, services: Services, caller: Caller) -> DatasetRecord:
-    """The record of the table at `upload.path`, which is read, checked and written into `folder`. Raises as `ingest`."""
+    """The record of the table at `upload.path`, which is checked and written into `folder`. Raises as `ingest`."""
     given, name = given_schema(upload), dataset_name(upload)
     files = services.store.files
     checked = check_upload(upload.path, folder / TABLE, schema=given, settings=services.settings, files=files)

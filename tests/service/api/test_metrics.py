@@ -84,7 +84,9 @@ def test_workers_and_their_gpus_are_told_while_they_live(
         worker.set_state(state)
     redis.delete(dead.key)
     for name in ("busy", "dead"):
-        Figures(redis, installation).vitals_of(name, Vitals(device="H100", resident=1, gpu=GpuMemory(allocated=10, reserved=20, total=100)))
+        Figures(redis, installation).vitals_of(
+            name, Vitals(device="H100", resident=1, gpu=GpuMemory(allocated=10, reserved=20, total=100))
+        )
     found = samples(client)
     assert found["cdmt_workers", "generate", "idle"] == found["cdmt_workers", "generate", "busy"] == 1
     assert found["cdmt_workers", "train", "idle"] == 0
