@@ -12,13 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, expect
 
+from model.spec.schema import Label
+from service.contracts.storage import ArtifactStore
 from tests.e2e.browser import Watched, chromium, watched
 from tests.e2e.test_stack import hold
+from tests.service.making import SCHEMA, add_model
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 LABEL = "in_hospital_death"  # of the bundled model
 N_STAYS = 200
+EVIL = "<script>alert(1)</script>"
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +141,29 @@ def test_a_held_cohort_is_explained_and_an_admin_takes_it_with_a_reason(
     started.value.save_as(tmp_path / "taken.parquet")
     assert len(pd.read_parquet(tmp_path / "taken.parquet")) > 4
     expect(page.get_by_text("zugestimmt: für Lehre")).to_be_visible()
+
+
+@pytest.fixture
+def two_labels(data_dir: Path) -> Iterator[str]:
+    """A model that nothing can be drawn from, with two outcomes; a category of one looks like a script."""
+    store = ArtifactStore(data_dir)
+    unit = Label(name="unit", categories=("MICU", EVIL))
+    schema = SCHEMA.model_copy(update={"labels": (SCHEMA.labels[0], unit)})
+    yield add_model(store, "two-labels", schema=schema).id
+    store.remove("models", "two-labels")
+
+
+def test_shares_of_combinations_of_several_outcomes(console: Watched, two_labels: str) -> None:
+    page = console.page
+    page.goto(f"/console/generate?model={two_labels}")
+    page.get_by_role("radio", name="their combinations").check()
+    page.get_by_role("spinbutton", name="Share of death = 1, unit = MICU").fill("40")
+    page.keyboard.press("Tab")
+    expect(page.locator(".joint .stays")).to_have_text(["200", "200", "400", "200"])
+    expect(page.locator("#plan caption")).to_have_text(["death", "unit"])
+    expect(page.locator("#plan")).to_contain_text(EVIL)
+    expect(page.locator("[data-code=curl]")).to_contain_text('{"labels":{"death":"1","unit":"MICU"},"ratio":0.4}')
+    console.check_accessible("combinations")
 
 
 def test_what_is_wrong_is_said_at_its_field(console: Watched, admin_key: str) -> None:

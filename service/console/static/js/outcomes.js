@@ -14,7 +14,7 @@ export function outcomesIn(box, model, changed) {
     return { ratios: () => null, fill() {}, show() {} };
   }
   const single = h("div");
-  const parts = labels.map((label) => labelPart(single, label, trainingTenths(model, label), changed));
+  const parts = labels.map((label) => labelPart(single, label, model.label_counts[label.name], changed));
   const joint = jointPart(labels, changed);
   let isJoint = false;
   if (joint) {
@@ -44,13 +44,10 @@ export function outcomesIn(box, model, changed) {
   };
 }
 
-/** How the training stays are divided by a label, in tenths of a percent; equally where that is not known. */
-function trainingTenths(model, label) {
-  const counts = model.label_counts[label.name] ?? {};
-  return apportion(label.categories.map((category) => counts[category] ?? 0), WHOLE);
-}
-
-function labelPart(box, label, training, changed) {
+/** The shares of a label's categories; `known` are the training stays of each, where the model knows them. */
+function labelPart(box, label, known, changed) {
+  const isKnown = known !== undefined;
+  const training = apportion(label.categories.map((category) => known?.[category] ?? 0), WHOLE);
   const rows = h("div", { class: "shares" });
   let way = "training";
   const own = () => { way = "own"; group.querySelector("input[value=own]").checked = true; changed(); };
@@ -75,7 +72,7 @@ function labelPart(box, label, training, changed) {
     },
     show(counts, nStays) {
       if (counts) shares.counts(label.categories.map((category) => counts[category]));
-      else if (Number.isFinite(nStays)) shares.counts(training.map((share) => (share * nStays) / WHOLE), { isAbout: true });
+      else if (Number.isFinite(nStays) && isKnown) shares.counts(training.map((share) => (share * nStays) / WHOLE), { isAbout: true });
       else shares.counts(null);
     },
   };
@@ -87,7 +84,7 @@ function jointPart(labels, changed) {
     all.flatMap((before) => categories.map((category) => ({ ...before, [name]: category }))), [{}]);
   if (labels.length < 2 || combinations.length > MAX_COMBINATIONS) return null;
   const rows = h("div", { class: "shares joint" });
-  const box = h("fieldset", {}, h("legend", { class: "quiet" }, "Combinations"), rows);
+  const box = h("fieldset", { class: "label" }, h("legend", { class: "quiet" }, "Combinations"), rows);
   const words = combinations.map((labels_) => Object.entries(labels_).map(([name, category]) => `${name} = ${category}`).join(", "));
   const shares = sharesIn(rows, words.map((text) => ({ words: text })), { tenths: apportion(combinations.map(() => 1), WHOLE), changed });
   const key = (chosen) => JSON.stringify(labels.map(({ name }) => chosen[name]));

@@ -75,7 +75,7 @@ def test_what_is_wrong_is_said_as_by_the_operation_itself(client: httpx.Client, 
         there = check_problem(client.post("/jobs/generate", json=wrong), 422)
         assert pointers(here) == pointers(there)
     check_problem(counts(client, model_id="ffffffffffff"), 404)
-    check_problem(client.get("/console/generate/counts?request=nonsense"), 422)
+    check_problem(client.get("/console/generate/counts?request=nonsense"), 400)
 
 
 def test_the_time_is_guessed_from_the_caller_s_own_last_cohort(keyed: Keyed) -> None:

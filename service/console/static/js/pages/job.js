@@ -22,8 +22,9 @@ if (!ENDED.has(box().dataset.status)) {
   }, () => location.reload());
 }
 
+const snippet = document.getElementById("snippet"); // of a job that failed, there is nothing to fetch
 const what = kind === "generate" ? "/cohort" : "/report";
-fillSnippet(document.getElementById("snippet"), {
+if (snippet) fillSnippet(snippet, {
   curl: curlOf("GET", `/jobs/${id}${what}`, { output: kind === "generate" ? `synthetic-cohort-${id}.parquet` : `report-${id}.json` }),
   python: kind === "generate" ? pythonWith(`frame = client.job(${pythonOf(id)}).wait().to_pandas()`) : "",
 });
