@@ -23,7 +23,7 @@ from model.spec.privacy import PrivacyThresholds
 from model.spec.report import EvaluationOptions
 from model.spec.schema import Schema
 from model.strata import label_joint
-from model.training import CHECKPOINT, CancelCheck, Progress, train
+from model.training import CHECKPOINT, CancelCheck, Learned, Progress, train
 from model.training_run import Fitted
 from service.contracts.ids import new_id
 from service.contracts.jobs import JobRecord, JobResult, now
@@ -60,6 +60,7 @@ def train_model(
     workdir: Path | None,
     progress: Progress,
     cancelled: CancelCheck,
+    learned: Learned | None = None,
     checkpoint_seconds: float = 60.0,
     report_stays: int | None = None,
     thresholds: PrivacyThresholds | None = None,
@@ -88,6 +89,7 @@ def train_model(
         workdir=workdir,
         progress=progress,
         cancelled=cancelled,
+        learned=learned,
         checkpoint_seconds=checkpoint_seconds,
         files=files,
     )
@@ -125,6 +127,7 @@ def run_train(record: JobRecord, request: TrainRequest, *, shop: Workshop, link:
             workdir=shop.store.work_dir(record.id),
             progress=link.progress,
             cancelled=link.cancelled,
+            learned=link.learned,
             data_sha256=dataset.sha256,
             checkpoint_seconds=shop.settings.checkpoint_every_seconds,
             thresholds=shop.settings.privacy_thresholds,

@@ -23,6 +23,7 @@ from service.api.metrics import Meters
 from service.api.middleware import BodyLimit, HeadAsGet, HostCheck, RequestContext
 from service.api.oidc import tokens_of
 from service.api.openapi import PROBLEM_RESPONSE, with_access_and_problems
+from service.api.pages import all as pages
 from service.api.quota import Quota
 from service.api.refusals import RefusalAudit
 from service.api.retention import sweep_expired, sweep_old
@@ -72,6 +73,8 @@ def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
     app.add_exception_handler(AccessRefused, access.refused)
     for routes in (datasets, jobs, models, schemas, audit, keys, session, health):
         app.include_router(routes.router)
+    for router in pages.ROUTERS:
+        app.include_router(router)
     app.openapi = with_access_and_problems(app)  # type: ignore[method-assign]
     return app
 

@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from model.spec.schema import Schema
 from service.api.auditing import event, record_download
+from service.api.bodies import prefers_html
 from service.api.deps import Caller, Services
-from service.api.downloads import HTML, PARQUET, REPORT_POLICY, Download, csv_download, prefers_html
+from service.api.downloads import HTML, PARQUET, REPORT_POLICY, Download, csv_download
 from service.api.exports import CohortForm, check_exportable, export_download
 from service.api.gate import check_gate
 from service.contracts.errors import NotFound, NotReady

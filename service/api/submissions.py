@@ -120,7 +120,7 @@ def _check(request: Request, services: Services) -> None:
         case TrainRequest():
             _check_train(request, services)
         case GenerateRequest():
-            _check_generate(request, services)
+            check_generate(request, services)
         case EvaluateRequest():
             _check_evaluate(request, services)
 
@@ -130,7 +130,8 @@ def _check_train(request: TrainRequest, services: Services) -> None:
         raise DataError("the dataset has one stay; a training needs one to learn from and one to hold out")
 
 
-def _check_generate(request: GenerateRequest, services: Services) -> None:
+def check_generate(request: GenerateRequest, services: Services) -> None:
+    """NotFound, LimitExceeded, RatioError or GuidanceError for a cohort that cannot be drawn."""
     schema = services.store.model(request.model_id).table_schema
     largest = min(services.settings.max_stays, services.settings.max_queued_stays)
     if request.n_stays > largest:

@@ -23,7 +23,7 @@ from rq.job import Job, JobStatus
 
 from service.connection import connect
 from service.contracts import live
-from service.contracts.figures import Figures, GpuMemory
+from service.contracts.figures import Figures, GpuMemory, Vitals
 from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import SERIALIZER, queue_name
@@ -163,7 +163,7 @@ def test_what_no_role_may(server: Server, user: str, command: str) -> None:
         ("gateway", "SADD rq:workers rq:worker:w"),
         ("gateway", "SUBSCRIBE rq:pubsub:w"),
         ("gateway", "PUBLISH other x"),
-        ("gateway", "SET cdmt:1:figures:gpu:w 1"),
+        ("gateway", "SET cdmt:1:figures:vitals:w 1"),
         ("worker", "PUBLISH rq:pubsub:w x"),  # stop another worker's job
         ("worker", "SUBSCRIBE other"),
         ("worker", "SET rq:suspended 1"),  # stop all workers
@@ -248,7 +248,8 @@ def test_gateway_and_worker_can_work_together(
         live.clear(worker, "job-1")
         figures = Figures(worker, installation)
         figures.model_taken("warm")
-        figures.gpu_used("w", GpuMemory(allocated=1, reserved=2, total=3))
+        memory = GpuMemory(allocated=1, reserved=2, total=3)
+        figures.vitals_of("w", Vitals(device="H100", resident=1, gpu=memory))
         assert figures.totals().models["warm"] == 1
         assert len(figures.gpus(["w"])) == 1
     assert process.returncode == 0
