@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 
 from service.api import access, errors
 from service.api.attempts import Attempts
+from service.api.auditing import start_event
 from service.api.auth import Authenticator, read_admin_key
 from service.api.deps import Services
 from service.api.guard import Guard
@@ -31,7 +32,6 @@ from service.api.sessions import Sessions
 from service.api.signing import read_webhook_secret
 from service.api.watch import JobWatch
 from service.api.webhooks import deliver_due
-from service.audit.log import AuditLog
 from service.audit.opening import open_audit
 from service.bundled import register_bundled
 from service.connection import connect, connect_for_news
@@ -125,7 +125,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     _warn(services)
     for model_id in register_bundled(services.store):
         log.info("bundled model registered", model_id=model_id)
-    await asyncio.to_thread(_settle, services.audit)
+    await asyncio.to_thread(_put_down_start, services)
     beside = [asyncio.create_task(loop(services)) for loop in (_reconcile_for_ever, _deliver_for_ever)]
     yield
     services.watch.close()
@@ -136,10 +136,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services.queue.redis.close()
 
 
-def _settle(audit: AuditLog) -> None:
-    """Seal what a crash has torn. A log that is damaged is no reason not to start: what needs it is refused."""
+def _put_down_start(services: Services) -> None:
+    """In the audit log, which seals what a crash has torn. A damaged one is no reason not to start: it refuses more."""
     try:
-        audit.check()
+        services.audit.append(start_event(services.settings, _version()))
     except AuditUnavailable as error:
         log.error("audit_unavailable", detail=str(error))
 

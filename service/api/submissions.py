@@ -80,9 +80,11 @@ def delete_model(model_id: str, services: Services, *, caller: Caller) -> None:
 def delete_job(job_id: str, services: Services, *, caller: Caller) -> None:
     """Remove a job that has ended, with its cohort and report; a model that it made stays."""
     with services.exclusive:
-        check_ended(services.jobs.read(job_id))
+        record = services.jobs.read(job_id)
+        check_ended(record)
         _check_unused(job_id, services, caller=caller)
-        with services.audit.recorded_if_possible(event("job.delete", f"job/{job_id}", caller=caller)):
+        deletion = event("job.delete", f"job/{job_id}", caller=caller, status=record.status)
+        with services.audit.recorded_if_possible(deletion):
             remove_job(job_id, services)
     services.queue.forget(job_id)
 
