@@ -13,6 +13,7 @@ from service.api.app import create_app
 from service.api.watch import JobWatch
 from service.contracts.errors import BadKeyFile
 from service.contracts.logs import configure_logs
+from service.contracts.memory import no_core_dumps
 from service.contracts.redis_url import redis_url
 from service.contracts.settings import Settings, explain
 
@@ -21,6 +22,7 @@ GRACE_SECONDS = 10
 
 def main() -> int:
     """Serve until a signal comes; 2 if the settings forbid it."""
+    no_core_dumps()
     try:
         settings = Settings()
     except ValidationError as error:

@@ -20,6 +20,7 @@ from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import QUEUES, JobKind, parse_rq_id, queue_name
 from service.contracts.logs import configure_logs
+from service.contracts.memory import no_core_dumps
 from service.contracts.products import retract
 from service.contracts.settings import Settings, explain
 from service.contracts.storage import ArtifactStore
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Status 2 if the settings forbid to begin.
     """
     arguments = _parser().parse_args(argv)
+    no_core_dumps()
     try:
         settings = Settings()
     except ValidationError as error:
