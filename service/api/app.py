@@ -39,6 +39,7 @@ from service.contracts.errors import AccessRefused, AuditUnavailable
 from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
 from service.contracts.keys import ApiKeys
+from service.contracts.sealing import check_key
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from service.contracts.vault import open_files
@@ -78,6 +79,7 @@ def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
 
 def _open_services(settings: Settings, redis_url: str) -> Services:
     store = ArtifactStore(settings.data_dir, files=open_files(settings.encryption_key_file))
+    check_key(store)
     jobs = JobStore(store, retention_seconds=settings.retention_seconds)
     redis = connect(redis_url)
     queue = JobQueue(redis=redis, jobs=jobs, settings=settings)

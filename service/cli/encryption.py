@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from model.spec.errors import CDMTError
 from service.audit.entries import Event
 from service.audit.opening import local_caller, open_audit
 from service.cli.online import DataDir, settings
 from service.cli.show import err
-from service.contracts.errors import NotFound
-from service.contracts.records import SYNTHETIC, TABLE, WEIGHTS
+from service.contracts.sealing import guarded_files
 from service.contracts.storage import ArtifactStore, give_to_owner_of, sync_folder
 from service.contracts.vault import Vault, read_vault
-
-CHECKPOINT = "training.safetensors"
 
 
 def encrypt(*, data_dir: DataDir = None) -> None:
@@ -32,28 +26,12 @@ def encrypt(*, data_dir: DataDir = None) -> None:
         raise CDMTError("CDMT_ENCRYPTION_KEY_FILE names no file with a key: openssl rand -hex 32")
     vault = read_vault(chosen.encryption_key_file)
     store = ArtifactStore(chosen.data_dir, files=vault)
-    old = [path for path in _files(store) if not vault.is_up_to_date(path)]
+    old = [path for path in guarded_files(store) if not vault.is_up_to_date(path)]
     done = Event(action="data.encrypt", caller=local_caller(), details={"key": vault.key_id.hex(), "files": len(old)})
     with open_audit(chosen).recorded(done):
         for path in old:
             _renew(path, vault)
     err.print(f"{len(old)} files were encrypted; all others were.")
-
-
-def _files(store: ArtifactStore) -> Iterator[Path]:
-    """Those that are encrypted where there is a key. A bundled model is everybody's."""
-    wanted = [("datasets", TABLE), ("models", WEIGHTS), ("jobs", SYNTHETIC), ("work", CHECKPOINT)]
-    for folder, name in wanted:
-        for path in sorted((store.root / folder).glob(f"*/{name}")):
-            if folder != "models" or not _is_bundled(path.parent.name, store):
-                yield path
-
-
-def _is_bundled(model_id: str, store: ArtifactStore) -> bool:
-    try:
-        return store.model(model_id).origin == "bundled"
-    except (NotFound, ValidationError):  # nobody can use it, but its weights are there
-        return False
 
 
 def _renew(path: Path, vault: Vault) -> None:

@@ -12,4 +12,4 @@ def no_core_dumps() -> None:
     """
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     limit = 1 if hard == resource.RLIM_INFINITY else min(1, hard)
-    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (limit, hard))

@@ -20,6 +20,7 @@ from redis import Redis
 
 from service.api.app import create_app
 from service.audit.reading import Filter, entries
+from service.contracts.errors import BadKeyFile
 from service.contracts.jobs import now
 from service.contracts.records import WEIGHTS
 from service.contracts.settings import Settings
@@ -27,6 +28,7 @@ from service.contracts.storage import ArtifactStore, write_record
 from service.contracts.vault import MAGIC, Vault, read_vault
 from tests.service.api.conftest import Gateway, serving
 from tests.service.making import SCHEMA, SECRET, add_job, add_model, finish_generate, parquet, table
+from worker.__main__ import serve
 
 PLANTED_STAY = 990_417_733
 TRACES = (
@@ -158,6 +160,24 @@ def test_a_model_is_encrypted_here_and_plain_in_its_archive(
         assert unpacked.read(WEIGHTS) == plain
     assert client.get("/models/model-1/archive", headers={"Range": "bytes=0-3"}).content == b"PK\x03\x04"
     assert list(encrypting.staging_root.iterdir()) == []
+
+
+def test_without_the_key_nobody_begins(
+    sealed: tuple[httpx.Client, ArtifactStore], valkey_url: str, tmp_path: Path
+) -> None:
+    """Else what came in from then on would lie there plain, or under another key."""
+    client, store = sealed
+    assert client.post("/datasets", files={"file": ("t", parquet(table()))}).status_code == 201
+    other = tmp_path / "other"
+    other.write_text("ef" * 32)
+    for key_file in (None, other):
+        settings = Settings(data_dir=store.root, encryption_key_file=key_file)
+        with pytest.raises(BadKeyFile, match="CDMT_ENCRYPTION_KEY_FILE"):
+            create_app(settings, redis_url=valkey_url)
+        with pytest.raises(BadKeyFile, match="CDMT_ENCRYPTION_KEY_FILE"):
+            serve(settings.model_copy(update={"redis_url": valkey_url}), kind="train", shutdown_seconds=1)
+    other.write_text(f"{'ef' * 32}\n{'ab' * 32}")
+    create_app(Settings(data_dir=store.root, encryption_key_file=other), redis_url=valkey_url)
 
 
 def test_what_was_plain_is_encrypted_by_a_command(
