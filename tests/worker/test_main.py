@@ -303,9 +303,9 @@ def test_a_training_whose_process_is_killed_goes_on_from_its_checkpoint(queue: J
         until(lambda: training_step(queue, record.id) > 0)
         assert training_step(queue, record.id) > 20
         until(has(queue, record.id, "succeeded"))
+        until(lambda: not list((queue.jobs.store.root / "work").iterdir()))  # swept after the record was written
     assert queue.jobs.read(record.id).attempts == 2
     assert queue.jobs.store.model(record.id).n_steps == 600
-    until(lambda: not list((queue.jobs.store.root / "work").iterdir()))  # swept after the record was written
 
 
 def trained_beyond(queue: JobQueue, job_id: str, step: int) -> bool:
