@@ -62,7 +62,7 @@ def test_from_a_table_to_a_model(console: Watched, client: httpx.Client, admin_k
     console.check_accessible("train")
     page.get_by_role("button", name="Start the training").click()
     page.wait_for_url("**/console/jobs/*")
-    expect(page.locator("#losses .curve")).to_be_visible(timeout=60_000)
+    expect(page.locator("#losses .curve")).to_be_visible(timeout=120_000)
     expect(page.locator("#job")).to_have_attribute("data-status", "succeeded", timeout=120_000)
 
     page.goto("/console/models")
