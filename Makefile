@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 export PYTHON
 BIN := .venv/bin
-SETUP := pyproject.toml requirements.lock scripts/setup.sh scripts/install_torch.sh scripts/build_engine.sh \
+SETUP := pyproject.toml client/pyproject.toml requirements.lock scripts/setup.sh scripts/install_torch.sh scripts/build_engine.sh \
 	$(wildcard model/*/native/*.cpp model/*/native/*.h)
 
 .DEFAULT_GOAL := help
