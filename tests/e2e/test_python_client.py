@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +16,16 @@ import httpx
 import pandas as pd
 import pytest
 
-from cdmt_client import AsyncCohortClient, CohortClient, Dataset, Job, JobFailed, Retries, errors
+from cdmt_client import AsyncCohortClient, CohortClient, CohortHeld, Dataset, Job, JobFailed, Retries, errors
+from service.cli import app as cli
 from tests.client.flaky import BUSY, Cut, Delay, Flip, Lose, Proxy, Say, flaky
 from tests.e2e.conftest import SCHEMA
+from tests.e2e.test_stack import hold
 from tests.worker.tables import TINY_NETWORK, TINY_TRAINING, made_up_stays
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
+ROOT = Path(__file__).parents[2]
 BUNDLED = "challenge2012-v1"
 RATIOS = {"in_hospital_death": {"1": 0.3, "0": 0.7}}
 QUICK: dict[str, Any] = {"sampler": {"n_steps": 2}, "evaluate": False}
@@ -61,9 +68,22 @@ def dataset(proxy: Proxy) -> Dataset:
         return made
 
 
-def test_a_frame_in_three_lines(cohorts: CohortClient) -> None:
+@pytest.mark.parametrize("page", ["README.md", "client/README.md"])
+def test_three_lines_of_the_readme_give_a_frame(page: str, proxy: Proxy) -> None:
+    text = (ROOT / page).read_text()
+    lines = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[0]
+    assert len([line for line in lines.splitlines() if line]) == 3
+    quick = re.sub(r"generate\(n_stays=\d+", f"generate('{BUNDLED}', evaluate=False, n_stays=20", lines)
+    names: dict[str, Any] = {}
+    exec(quick.replace("http://127.0.0.1:8000", proxy.url), names)
+    names["client"].close()
+    assert len(names["frame"]) == 20 * 25
+
+
+def test_a_cohort_with_its_report(cohorts: CohortClient, proxy: Proxy) -> None:
     told: list[tuple[str, int, int]] = []
     job = cohorts.generate(BUNDLED, n_stays=100, label_ratios=RATIOS, sampler={"n_steps": 2})
+    proxy.plan += [("GET /jobs/", Cut(-1)), ("GET /jobs/", Cut(-1)), ("GET /jobs/", BUSY)]
     frame = job.wait(progress=lambda *now: told.append(now)).to_pandas()
     assert frame.groupby("stay_id")["in_hospital_death"].first().value_counts().to_dict() == {0: 70, 1: 30}
     assert job.result is not None
@@ -128,6 +148,21 @@ def test_what_is_refused_is_typed(cohorts: CohortClient, job: Job) -> None:
         job.cancel()
 
 
+def test_a_held_cohort_stays_inside_but_for_an_admin_who_says_why(
+    cohorts: CohortClient, proxy: Proxy, data_dir: Path, admin_key: str, tmp_path: Path
+) -> None:
+    job = cohorts.generate(BUNDLED, n_stays=5, **QUICK).wait(progress=False)
+    hold(data_dir / "jobs" / job.id / "record.json")
+    with pytest.raises(CohortHeld, match="near_copies"):
+        job.to_pandas()
+    assert "held back" in job.refresh()._repr_html_()
+    with CohortClient(proxy.url, api_key=admin_key, timeout=30) as admin:
+        taken = admin.job(job.id).download(tmp_path / "held.parquet", override_reason="the ethics board has agreed")
+    assert hashlib.sha256(taken.read_bytes()).hexdigest() == (job.result or {})["sha256"]
+    with CohortClient(proxy.url, api_key="not-a-key", timeout=30) as stranger, pytest.raises(errors.Unauthorized):
+        stranger.models()
+
+
 def test_a_wait_ends_in_time_and_by_a_cancellation(cohorts: CohortClient) -> None:
     job = cohorts.generate(BUNDLED, n_stays=1_000_000, evaluate=False)
     with pytest.raises(errors.Timeout, match="goes on"):
@@ -177,6 +212,44 @@ def test_the_same_awaited(proxy: Proxy, client: httpx.Client, tmp_path: Path) ->
 
     asyncio.run(main())
     assert proxy.plan == []
+
+
+def test_the_command_line_fetches_a_cohort(
+    proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CDMT_SERVER", proxy.url)
+
+    def cdmt(*arguments: str) -> tuple[int | str | None, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cdmt", "remote", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code, *capsys.readouterr()
+
+    detached = cdmt("generate", BUNDLED, "-n", "40", "--ratio", "in_hospital_death=1:0.5,0:0.5", "--detach")
+    job_id = detached[1].strip()
+    assert job_id in cdmt("jobs", "-n", "1")[1]
+    code, shown, complaint = cdmt("wait", job_id)
+    assert (code, "50.0%" in shown) == (0, True), complaint
+    assert cdmt("download", job_id, str(tmp_path / "cohort.csv"))[1].strip() == str(tmp_path / "cohort.csv")
+    assert len(pd.read_csv(tmp_path / "cohort.csv")) == 40 * 25
+    assert "real holdout" in cdmt("report", job_id)[1]
+    code, _, complaint = cdmt("cancel", job_id)
+    assert (code, complaint.startswith("error: 409:")) == (1, True)
+
+
+def test_an_interrupted_command_leaves_the_job_and_says_how_to_go_on(proxy: Proxy) -> None:
+    command = [sys.executable, "-m", "service.cli", "remote", "generate", BUNDLED, "-n", "1000000"]
+    env = {"CDMT_SERVER": proxy.url, "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        job_id = process.stderr.readline().removeprefix("job ").strip()
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert f"cdmt remote wait {job_id}" in rest
+    with CohortClient(proxy.url, timeout=30) as cohorts:
+        assert not cohorts.job(job_id).has_ended
+        cohorts.job(job_id).cancel()
 
 
 def test_a_failed_job_says_why(cohorts: CohortClient, job: Job) -> None:

@@ -6,9 +6,11 @@
 """
 
 from cdmt_client import errors
-from cdmt_client.async_client import AsyncCohortClient, AsyncJob
-from cdmt_client.client import CohortClient, Job
+from cdmt_client.async_client import AsyncCohortClient
+from cdmt_client.async_job import AsyncJob
+from cdmt_client.client import CohortClient
 from cdmt_client.errors import CohortError, CohortHeld, JobFailed
+from cdmt_client.job import Job
 from cdmt_client.records import Dataset, Event, Model, Progress, Report
 from cdmt_client.retrying import Retries
 from cdmt_client.settings import __version__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import quote
 
 from cdmt_client.effects import Flow, Json, Pause, Request
 from cdmt_client.errors import JobCancelled, JobFailed, Timeout, Unreachable
@@ -17,7 +18,7 @@ FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.2, 2.0, 1.25
 
 def looked_at(job_id: str, retries: Retries) -> Flow[Json]:
     """The job as it is now."""
-    return (yield from answered(Request("GET", f"/jobs/{job_id}"), retries)).json()
+    return (yield from answered(Request("GET", f"/jobs/{quote(job_id, safe='')}"), retries)).json()
 
 
 def ended(job_id: str, *, timeout: float | None, seen: Callable[[Json], None], retries: Retries) -> Flow[Json]:
