@@ -42,7 +42,7 @@ def test_it_needs_httpx_and_nothing_of_the_service() -> None:
 def test_its_metadata_says_what_it_is() -> None:
     project = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
     assert project["version"] == cdmt_client.__version__
-    assert project["dependencies"] == ["httpx>=0.27"]
+    assert project["dependencies"] == ["anyio>=4.1", "httpx>=0.27"]
     assert (CLIENT / "src" / "cdmt_client" / "py.typed").exists()
     assert (CLIENT / "LICENSE").read_bytes() == (CLIENT.parent / "LICENSE").read_bytes()
 

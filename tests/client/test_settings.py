@@ -43,7 +43,12 @@ def test_the_key_is_sent_and_never_shown() -> None:
 
 @pytest.mark.parametrize(
     ("server", "key", "complaint"),
-    [("localhost:8000", None, "must begin with http"), (None, "two words", "no key has"), (None, "\n", "no key has")],
+    [
+        ("localhost:8000", None, "must begin with http"),
+        ("http://host:port", None, "Invalid port"),
+        (None, "two words", "no key has"),
+        (None, "\n", "no key has"),
+    ],
 )
 def test_nonsense_is_refused(server: str | None, key: str | None, complaint: str) -> None:
     with pytest.raises(errors.Unreadable, match=complaint):

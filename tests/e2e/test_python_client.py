@@ -199,6 +199,10 @@ def test_the_same_awaited(proxy: Proxy, client: httpx.Client, tmp_path: Path) ->
     async def main() -> None:
         async with AsyncCohortClient(proxy.url, timeout=30, retries=RETRIES) as cohorts:
             proxy.plan += [("POST /jobs/generate", Lose()), ("/cohort", Cut(5000)), ("/events", Cut(100))]
+            proxy.plan += [("POST /datasets", Lose())]
+            dataset = await cohorts.upload(made_up_stays(), name="awaited", schema=SCHEMA, progress=False)
+            assert [other.id for other in await cohorts.datasets() if other.name == "awaited"] == [dataset.id]
+            await cohorts.delete_dataset("awaited")
             jobs = await asyncio.gather(*(cohorts.generate(BUNDLED, n_stays=20, seed=n, **QUICK) for n in range(3)))
             states = [event.data["status"] async for event in jobs[0].events() if event.kind == "state"]
             assert states[-1] == "succeeded"

@@ -48,7 +48,7 @@ class AsyncCohortClient:
             server, api_key=api_key, api_key_file=api_key_file, verify=verify, timeout=timeout, retries=retries
         )
         self._retries = retries
-        self._driver = AsyncDriver(httpx.AsyncClient(**self._settings.http()))
+        self._driver = AsyncDriver(httpx.AsyncClient(**self._settings.http()), httpx.Client(**self._settings.http()))
 
     async def __aenter__(self) -> AsyncCohortClient:
         return self
@@ -61,7 +61,7 @@ class AsyncCohortClient:
 
     async def aclose(self) -> None:
         """Close the connections. Jobs go on."""
-        await self._driver.http.aclose()
+        await self._driver.aclose()
 
     async def upload(
         self,

@@ -7,9 +7,11 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import aclosing, closing, contextmanager
+from functools import partial
 from typing import IO, Any, TypeVar, cast
 
 import anyio
+import anyio.to_thread
 import httpx
 
 from cdmt_client.effects import Answer, Flow, Form, Open, Pause, Read, Request, Send, Tell, Told, with_result
@@ -61,16 +63,16 @@ class _Work:
             case Pause(seconds):
                 time.sleep(seconds)
             case Send(request):
-                with _errors(request), _arguments(request, self.http.timeout) as arguments:
+                with _errors(self.http.base_url, request), _arguments(request, self.http.timeout) as arguments:
                     return _answer(self.http.send(self.http.build_request(**arguments)))
             case Open(request):
                 self.close()
-                with _errors(request), _arguments(request, self.http.timeout) as arguments:
+                with _errors(self.http.base_url, request), _arguments(request, self.http.timeout) as arguments:
                     self.stream = self.http.send(self.http.build_request(**arguments), stream=True)
                 self.parts = self.stream.iter_bytes()
                 return Answer(self.stream.status_code, self.stream.headers)
             case Read():
-                with _errors():
+                with _errors(self.http.base_url):
                     return next(self.parts, b"")
         return None
 
@@ -80,10 +82,20 @@ class _Work:
 
 
 class AsyncDriver:
-    """The same for asyncio and trio."""
+    """The same for asyncio and trio. Uploads go through `uploads` in a thread, files being read there, too.
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    A refusal that comes before an upload's end, because it is too large or not allowed, arrives with the reset of the
+    connection: an event loop closes the socket then, and only a blocking one still reads the answer.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, uploads: httpx.Client) -> None:
         self.http = http
+        self.uploads = uploads
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.http.aclose()
+        self.uploads.close()
 
     async def run(self, flow: Flow[Result]) -> Result:
         """The result of the flow."""
@@ -93,7 +105,7 @@ class AsyncDriver:
     async def iterate(self, flow: Flow[None]) -> AsyncGenerator[Any, None]:
         """What the flow tells, while it runs."""
         with closing(flow):
-            async with aclosing(_AsyncWork(self.http)) as work:
+            async with aclosing(_AsyncWork(self)) as work:
                 try:
                     effect = next(flow)
                     while True:
@@ -110,8 +122,9 @@ class AsyncDriver:
 
 
 class _AsyncWork:
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self.http = http
+    def __init__(self, driver: AsyncDriver) -> None:
+        self.http = driver.http
+        self.uploads = driver.uploads
         self.stream: httpx.Response | None = None
         self.parts: AsyncGenerator[bytes, None] | None = None
 
@@ -119,18 +132,21 @@ class _AsyncWork:
         match effect:
             case Pause(seconds):
                 await anyio.sleep(seconds)
+            case Send(request) if request.form is not None:
+                upload = partial(_Work(self.uploads).done, effect)
+                return await anyio.to_thread.run_sync(upload, abandon_on_cancel=True)
             case Send(request):
-                with _errors(request), _arguments(request, self.http.timeout) as arguments:
+                with _errors(self.http.base_url, request), _arguments(request, self.http.timeout) as arguments:
                     return _answer(await self.http.send(self.http.build_request(**arguments)))
             case Open(request):
                 await self.aclose()
-                with _errors(request), _arguments(request, self.http.timeout) as arguments:
+                with _errors(self.http.base_url, request), _arguments(request, self.http.timeout) as arguments:
                     self.stream = await self.http.send(self.http.build_request(**arguments), stream=True)
                 self.parts = cast("AsyncGenerator[bytes, None]", self.stream.aiter_bytes())
                 return Answer(self.stream.status_code, self.stream.headers)
             case Read():
                 assert self.parts is not None
-                with _errors():
+                with _errors(self.http.base_url):
                     return await anext(self.parts, b"")
         return None
 
@@ -140,9 +156,10 @@ class _AsyncWork:
 
 
 @contextmanager
-def _errors(request: Request | None = None) -> Iterator[None]:
+def _errors(server: httpx.URL, request: Request | None = None) -> Iterator[None]:
     """Errors of httpx as ours. A bad certificate or address does not get better with time."""
-    what = f"{request.method} {request.path}" if request else "the answer"
+    asked = f"{request.method} {request.path}" if request else "the answer"
+    what = f"{asked}, {server.scheme}://{server.netloc.decode()}"
     try:
         yield
     except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from cdmt_client.errors import Unreadable
 from cdmt_client.retrying import Retries
 
@@ -43,10 +45,17 @@ def settings(
     retries: Retries,
 ) -> Settings:
     """What was given, else what CDMT_SERVER, CDMT_API_KEY, CDMT_API_KEY_FILE and CDMT_CA_FILE say."""
-    found = server or os.environ.get("CDMT_SERVER") or SERVER
-    if not found.startswith(("http://", "https://")):
-        raise Unreadable(f"the server's address must begin with http:// or https://, and '{found}' does not")
-    return Settings(found.rstrip("/"), _key(api_key, api_key_file), _verify(verify), timeout, retries)
+    found = _address(server or os.environ.get("CDMT_SERVER") or SERVER)
+    return Settings(found, _key(api_key, api_key_file), _verify(verify), timeout, retries)
+
+
+def _address(given: str) -> str:
+    if not given.startswith(("http://", "https://")):
+        raise Unreadable(f"the server's address must begin with http:// or https://, and '{given}' does not")
+    try:
+        return str(httpx.URL(given)).rstrip("/")
+    except httpx.InvalidURL as error:
+        raise Unreadable(f"'{given}' is no address: {error}") from None
 
 
 def _key(given: str | None, file: str | os.PathLike[str] | None) -> str | None:
