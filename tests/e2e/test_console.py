@@ -80,7 +80,7 @@ def test_from_the_key_to_the_cohort_by_keyboard(
     expect(page.locator("[data-code=python]")).to_contain_text(f'label_ratios={{"{LABEL}": {{"0": 0.7, "1": 0.3}}}}')
 
     console.press(page.get_by_role("button", name="Preview"), "Enter")
-    expect(page.locator(".stay")).to_have_count(8, timeout=60_000)
+    expect(page.locator(".stay")).to_have_count(8)
     assert page.locator(".stay .curve").count() > 8
     expect(page.locator(".stay .tag").filter(has_text=f"{LABEL} 1")).to_have_count(2)
     expect(page.locator("#time")).to_contain_text("An estimate.")
@@ -90,7 +90,7 @@ def test_from_the_key_to_the_cohort_by_keyboard(
     console.press(page.get_by_role("button", name="Generate"), "Enter")
     page.wait_for_url("**/console/jobs/*")
     expect(page.get_by_text("running", exact=True).or_(page.get_by_text("waiting", exact=True))).to_be_visible()
-    expect(page.get_by_role("heading", name="Download")).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("heading", name="Download")).to_be_visible()
     report = page.frame_locator("iframe")
     expect(report.get_by_role("heading", name="Privacy gate: not evaluated")).to_be_visible()
     expect(page.locator("#job table tbody tr")).to_have_text(["014070.0\u202f%", "16030.0\u202f%"])
@@ -120,10 +120,10 @@ def test_a_long_job_is_watched_and_cancelled_from_the_list(console: Watched, adm
     page.goto("/console/jobs")
     row = page.locator("[data-job]").first
     expect(row.get_by_role("progressbar")).to_be_visible()
-    expect(row).to_contain_text("drawing stays", timeout=60_000)
+    expect(row).to_contain_text("drawing stays")
     console.check_accessible("jobs")
     page.get_by_role("button", name="Cancel").first.click()
-    expect(row).to_contain_text("cancelled", timeout=30_000)
+    expect(row).to_contain_text("cancelled")
     page.goto("/console")
     console.check_accessible("home")
     page.get_by_role("button", name="Sign out").click()
@@ -167,7 +167,7 @@ def test_the_same_request_again_is_the_same_also_where_no_stream_comes_through(
     page.get_by_role("link", name="Use the same request again").click()
     expect(page.locator("#plan td")).to_have_text(["4", "3"])
     page.get_by_role("button", name="Generate").click()
-    expect(page.get_by_role("heading", name="Download")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Download")).to_be_visible()
     again = client.get(f"/jobs/{page.url.rpartition('/')[2]}").raise_for_status().json()
     asked, wanted = ({**one["request"], "label_ratios": None, "preset": None} for one in (again, job))
     assert asked == wanted
