@@ -81,9 +81,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self._request_id
-            headers["X-Content-Type-Options"] = "nosniff"
+            MutableHeaders(scope=message)["X-Request-ID"] = self._request_id
         await self._send(message)
 
 
