@@ -36,8 +36,11 @@ def check_headers(answer: httpx.Response) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/livez", "/readyz", "/jobs", "/jobs/nothing", "/nothing", "/jobs?limit=x", "/metrics", "/openapi.json", "/docs"]
-    + ["/redoc", "/", "/static-offline-docs/swagger-ui.css", "/models/model-1/report.html", "/models/model-1/archive"],
+    [
+        *("/livez", "/readyz", "/jobs", "/jobs/nothing", "/nothing", "/jobs?limit=x", "/metrics", "/"),
+        *("/openapi.json", "/docs", "/redoc", "/static-offline-docs/swagger-ui.css"),
+        *("/models/model-1/report.html", "/models/model-1/archive"),
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PATCH", "OPTIONS"])
 def test_every_answer_has_them(client: httpx.Client, store: ArtifactStore, method: str, path: str) -> None:
