@@ -15,6 +15,7 @@ from service.contracts.errors import BadKeyFile
 from service.contracts.logs import configure_logs
 from service.contracts.redis_url import redis_url
 from service.contracts.settings import Settings, explain
+from service.patience import MAX_CONNECTIONS, PatientProtocol
 
 GRACE_SECONDS = 10
 
@@ -36,6 +37,8 @@ def main() -> int:
     configure_logs(settings.log_level)
     config = uvicorn.Config(
         app,
+        http=PatientProtocol,
+        limit_concurrency=MAX_CONNECTIONS,
         host=settings.host,
         port=settings.port,
         log_config=None,
