@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
+from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request
@@ -170,7 +171,7 @@ def problem(
         title=row.title,
         status=row.status,
         detail=detail,
-        instance=request.url.path,
+        instance=quote(request.scope["path"]),  # not request.url, of which the Host header is a part
         request_id=request.state.request_id,
         errors=list(errors) if errors is not None else None,
     )
