@@ -27,7 +27,7 @@ from model.spec.errors import (
     TableTooLarge,
 )
 from service.api.bodies import prefers_html
-from service.console.places import PAGE_HEADERS, is_page
+from service.console.places import is_page
 from service.console.rendering import render
 from service.contracts.errors import (
     AlreadyPublished,
@@ -176,7 +176,7 @@ def problem(
         errors=list(errors) if errors is not None else None,
     )
     if is_page(request.scope["path"]) and prefers_html(request.headers.get("accept", "")):
-        return HTMLResponse(render("problem.html.j2", problem=body), row.status, {**(headers or {}), **PAGE_HEADERS})
+        return HTMLResponse(render("problem.html.j2", problem=body), row.status, headers)
     return JSONResponse(
         body.model_dump(exclude_none=True), status_code=row.status, headers=headers, media_type=MEDIA_TYPE
     )

@@ -9,6 +9,8 @@ import re
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.console.places import is_page
+
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -48,15 +50,11 @@ class SecurityHeaders:
 
 def _stamp(headers: MutableHeaders, path: str, *, is_tls: bool) -> None:
     headers.update(ALWAYS)
-    policy = headers.setdefault("Content-Security-Policy", PAGE_POLICY if _is_page(path) else API_POLICY)
+    policy = headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page(path) else API_POLICY)
     headers["X-Frame-Options"] = "SAMEORIGIN" if "frame-ancestors 'self'" in policy else "DENY"
     headers.setdefault("Cache-Control", "no-cache" if "etag" in headers else "no-store")
     if is_tls:
         headers["Strict-Transport-Security"] = HSTS
-
-
-def _is_page(path: str) -> bool:
-    return path in ("/", "/console") or path.startswith("/console/")
 
 
 def _documented(path: str, send: Send) -> Send:
