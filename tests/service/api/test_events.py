@@ -84,7 +84,7 @@ def test_a_job_is_followed_to_its_end(client: httpx.Client, store: ArtifactStore
         assert (running.kind, running.id, running.data["status"]) == ("state", "2", "running")
         live.write_progress(redis, "job-1", HALF)
         progress = next(events)
-        assert (progress.kind, progress.data) == ("progress", HALF.model_dump())
+        assert (progress.kind, progress.data) == ("progress", HALF.model_dump(mode="json"))
         assert progress.id.startswith("2.")
         finish_generate(store, "job-1")
         ended = next(events)

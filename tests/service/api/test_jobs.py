@@ -90,7 +90,7 @@ def test_polling_shows_progress(client: httpx.Client, jobs: JobStore, redis: Red
     jobs.transition(job_id, lambda job: job.model_copy(update={"status": "running", "attempts": 1}))
     live.write_progress(redis, job_id, live.Progress(step="sampling", value=1, max=2, eta_seconds=0.5))
     response = client.get(f"/jobs/{job_id}")
-    assert response.json()["progress"] == {"step": "sampling", "value": 1, "max": 2, "eta_seconds": 0.5}
+    assert response.json()["progress"] == {"step": "sampling", "value": 1, "max": 2, "eta_seconds": 0.5, "losses": []}
     assert response.json()["queue_position"] is None
     assert "retry-after" in response.headers
 
