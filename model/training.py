@@ -5,19 +5,53 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from model.compute import Compute
 from model.data.codec import Codec, Encoded
 from model.diffusion.denoiser import Denoiser
 from model.objective import Denoising, Module
 from model.spec.config import NetworkConfig, TrainingConfig
-from model.spec.errors import Cancelled, Interrupted
+from model.spec.errors import Cancelled, Interrupted, TrainingError
 from model.spec.files import PLAIN, Files
 from model.training_run import Fitted, Fitting
 
 Progress = Callable[[str, int, int], None]
 """(step, value, max): what is being done, and how far it is."""
 CancelCheck = Callable[[], bool]
+
+
+class Run(Protocol[Module]):
+    """A training that can be made to go on, step by step."""
+
+    @property
+    def stage(self) -> str:
+        """What is being done, in words."""
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+
+    @property
+    def expected_steps(self) -> int:
+        """Steps of the whole training."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+
+    def advance(self) -> None:
+        """Do one step."""
+
+    def result(self) -> Fitted[Module]:
+        """What came of it."""
+
+    def save(self, path: Path, files: Files) -> None:
+        """Write all that a later process needs to go on."""
+
+    def restore(self, path: Path, files: Files) -> None:
+        """Go on from what `save` wrote; CheckpointError."""
+
 
 CHECKPOINT = "training.safetensors"
 """The file in a working folder from which a training goes on."""
@@ -37,7 +71,12 @@ def train(
     checkpoint_seconds: float = 60.0,
     files: Files = PLAIN,
 ) -> Fitted[Denoiser]:
-    """Train our denoiser on encoded stays until `max_steps` or `max_minutes` (CDMT-EHR, algorithm 1); see `finish`."""
+    """Train our denoiser on encoded stays until `max_steps` or `max_minutes` (CDMT-EHR, algorithm 1); see `finish`.
+
+    TrainingError where differential privacy is asked for: that is `model.private.training`.
+    """
+    if training.privacy is not None:
+        raise TrainingError("this training has no differential privacy, which was asked for")
     objective = Denoising(network, training)
     return finish(
         Fitting(stays, codec, objective=objective, training=training, seed=seed, compute=compute),
@@ -50,7 +89,7 @@ def train(
 
 
 def finish(
-    run: Fitting[Module],
+    run: Run[Module],
     *,
     workdir: Path | None,
     progress: Progress,
@@ -79,7 +118,7 @@ def finish(
                 run.save(checkpoint, files)
             raise
         run.advance()
-        progress("training", run.step, run.expected_steps)
+        progress(run.stage, run.step, run.expected_steps)
         if checkpoint is not None and time.monotonic() - saved_at > checkpoint_seconds:
             run.save(checkpoint, files)
             saved_at = time.monotonic()
