@@ -169,7 +169,7 @@ def test_a_network_learns_under_a_generous_budget(make_task: MakeTask) -> None:
         with torch.no_grad():
             return float(Denoising(run.task.network, run.task.training).loss(averaged, run.data, generator=generator))
 
-    task = make_task(epsilon=100, stays=made_up(300), max_steps=40, batch_size=100, learning_rate=0.01)
+    task = make_task(epsilon=100, stays=made_up(600), max_steps=80, batch_size=200, learning_rate=0.01)
     run = PrivateFitting(task, open_training(task), journal=None)
     before = loss(run)
     while not run.finished:
