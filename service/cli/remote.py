@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 from rich.table import Column, Table
@@ -20,6 +20,10 @@ HELD = 3
 SHOWN = 20
 ID = Column("id", min_width=36)
 """Whole, in the narrowest terminal."""
+
+Form = Literal["parquet", "csv", "wide-parquet", "wide-csv", "omop", "omop-parquet", "fhir"]
+FORMS: tuple[Form, ...] = get_args(Form)
+"""Those of the client, which need not be installed."""
 
 JobId = Annotated[str, typer.Argument(help="The job's id; see `cdmt remote jobs`.")]
 DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A dataset's id, or its name if only one has it.")]
@@ -208,11 +212,14 @@ def cancel(context: typer.Context, job_id: JobId) -> None:
 def download(
     context: typer.Context,
     job_id: JobId,
-    path: Annotated[Path, typer.Argument(help="File to write: .parquet, or .csv.")] = Path("cohort.parquet"),
+    path: Annotated[Path, typer.Argument(help="File to write: .parquet, .csv, or .zip.")] = Path("cohort.parquet"),
+    form: Annotated[
+        Form | None, typer.Option("--as", help="Another form than the file's name says (docs/exports.md).")
+    ] = None,
 ) -> None:
     """Fetch the cohort of a job."""
     with connected(context) as client:
-        fetch(client.job(job_id), path)
+        fetch(client.job(job_id), path, form)
 
 
 @app.command()

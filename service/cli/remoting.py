@@ -17,6 +17,7 @@ from service.cli.show import ProgressBars, counts_table, notice, out, privacy_li
 
 if TYPE_CHECKING:
     from cdmt_client import CohortClient, Job, Report
+    from cdmt_client.products import Format
 
 NO_CLIENT = "this installation has no Python client of the service: pip install ./client, from a checkout of it"
 INTERRUPTED = 130
@@ -71,10 +72,10 @@ def tell(job: Job) -> None:
         out.print(privacy_line(result["privacy"], result.get("privacy_reason")), markup=False)
 
 
-def fetch(job: Job, path: Path) -> None:
-    """Write the cohort."""
+def fetch(job: Job, path: Path, form: Format | None = None) -> None:
+    """Write the cohort, in a form or else as the name of the file says."""
     with ProgressBars() as bars:
-        job.download(path, progress=bars)
+        job.download(path, format=form, progress=bars)
     say(path)
 
 

@@ -66,7 +66,9 @@ class AsyncJob(JobFacts):
         override_reason: str | None = None,
         progress: Shown = True,
     ) -> Path:
-        """Write the cohort to `path`: Parquet, or CSV if the name ends so. CohortHeld: the privacy gate says no.
+        """Write the cohort to `path`: Parquet, CSV if the name ends so, or another `Format`.
+
+        CohortHeld: the privacy gate says no.
 
         `override_reason` is an admin's, to take it all the same; it is put down for all to see.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -17,7 +18,17 @@ from cdmt_client.retrying import Retries, answered
 if TYPE_CHECKING:
     import pandas as pd
 
-Format: TypeAlias = Literal["parquet", "csv"]
+Format: TypeAlias = Literal["parquet", "csv", "wide-parquet", "wide-csv", "omop", "omop-parquet", "fhir"]
+"""A row per stay and time step; a row per stay (`wide-`); zips of tables of OMOP CDM 5.4, and of FHIR R4 resources."""
+PARAMETERS: Mapping[Format, Mapping[str, str]] = {
+    "parquet": {"format": "parquet"},
+    "csv": {"format": "csv"},
+    "wide-parquet": {"format": "parquet", "layout": "wide"},
+    "wide-csv": {"format": "csv", "layout": "wide"},
+    "omop": {"format": "omop"},
+    "omop-parquet": {"format": "omop", "tables": "parquet"},
+    "fhir": {"format": "fhir"},
+}
 Place: TypeAlias = str | os.PathLike[str]
 
 
@@ -89,7 +100,7 @@ def cancelled(job_id: str, retries: Retries) -> Flow[Json]:
 
 def _cohort(job_id: str, form: Format, reason: str | None) -> Request:
     headers = {} if reason is None else {"X-Override-Reason": reason}
-    return Request("GET", f"/jobs/{job_id}/cohort", params={"format": form}, headers=headers)
+    return Request("GET", f"/jobs/{job_id}/cohort", params=PARAMETERS[form], headers=headers)
 
 
 def _report(owner: str, retries: Retries) -> Flow[Report]:
