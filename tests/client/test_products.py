@@ -24,7 +24,7 @@ CONTENT = b"a cohort"
 )
 def test_a_cohort_comes_in_the_wanted_form(tmp_path: Path, name: str, form: Format | None, asked_for: object) -> None:
     head = answer(etag=f'"{hashlib.sha256(CONTENT).hexdigest()}-form"', content_length=str(len(CONTENT)))
-    flow = cohort_file("abc", tmp_path / name, form=form, reason=None, told=None, retries=DEFAULT)
+    flow = cohort_file("abc", tmp_path / name, form=form, reason=None, told=lambda *_: None, retries=DEFAULT)
     path, asked = play(flow, [head, CONTENT, b""])
     assert path.read_bytes() == CONTENT
     assert [request.params for request in requests(asked)] == [asked_for]
