@@ -1,0 +1,38 @@
+"""What MkDocs calls when it builds the documentation: adds the pages that are written from the code."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+from model.spec.schema import Schema
+from scripts.reference import api, command_line, schema, settings
+from service.api.app import create_app
+from service.cli.app import app as program
+from service.contracts.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated pages to those that lie in `docs/`."""
+    pages = {
+        "reference/api.md": api.page(_openapi()),
+        "reference/command-line.md": command_line.page(program),
+        "reference/schema.md": schema.page(Schema),
+        "reference/settings.md": settings.page(Settings),
+        "changelog.md": (ROOT / "CHANGELOG.md").read_text().replace("](docs/", "]("),
+    }
+    for path, content in pages.items():
+        files.append(File.generated(config, path, content=content))
+    return files
+
+
+def _openapi() -> dict[str, Any]:
+    """The document of a gateway that is never started: it needs a folder for its data, and no Redis."""
+    with tempfile.TemporaryDirectory() as folder:
+        return create_app(Settings(data_dir=Path(folder)), redis_url="redis://127.0.0.1:1").openapi()
