@@ -4,8 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 docker compose version >/dev/null 2>&1 || exit 0
 
-export CDMT_TLS_CERT=LICENSE CDMT_TLS_KEY=LICENSE  # any files
-for overrides in "" gpu tls "gpu tls"; do
+export CDMT_TLS_CERT=LICENSE CDMT_TLS_KEY=LICENSE CDMT_ENCRYPTION_KEYS=LICENSE  # any files
+for overrides in "" gpu tls encryption "gpu tls encryption"; do
   files=(-f docker-compose.yml)
   for override in $overrides; do files+=(-f "docker-compose.$override.yml"); done
   docker compose "${files[@]}" config --quiet

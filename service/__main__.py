@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from service.api.app import create_app
 from service.api.watch import JobWatch
-from service.contracts.errors import BadKeyFile
+from service.contracts.data_folder import claim, served_alone
+from service.contracts.errors import BadInstallation, BadKeyFile, UnusableFolder
 from service.contracts.logs import configure_logs
 from service.contracts.redis_url import redis_url
 from service.contracts.settings import Settings, explain
@@ -30,9 +31,15 @@ def main() -> int:
         if url is None:
             return _refuse("set CDMT_REDIS_URL (or REDIS_URL); `cdmt serve` brings a Redis of its own")
         check_certificate(settings)
-        app = create_app(settings, redis_url=url)
-    except BadKeyFile as error:
+        claim(settings.data_dir)
+        with served_alone(settings.data_dir):
+            return _serve(settings, url)
+    except (BadKeyFile, BadInstallation, UnusableFolder) as error:
         return _refuse(str(error))
+
+
+def _serve(settings: Settings, url: str) -> int:
+    app = create_app(settings, redis_url=url)
     configure_logs(settings.log_level)
     config = uvicorn.Config(
         app,

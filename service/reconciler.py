@@ -72,7 +72,7 @@ class Reconciler:
 
         Raises RedisError. Safe at any time and as often as you like.
         """
-        records = list(self._jobs.active())
+        records = list(self._jobs.active())[::-1]  # oldest first: a queue that Redis lost gets its order back
         self._count(records)
         for queue in self._queue.queues.values():
             self._shorten_leases(queue)

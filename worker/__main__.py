@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 
 from model.spec.errors import CDMTError
 from service.contracts import live
-from service.contracts.errors import BadKeyFile, IllegalTransition, NotFound
+from service.contracts.data_folder import claim
+from service.contracts.errors import BadKeyFile, IllegalTransition, NotFound, UnusableFolder
 from service.contracts.figures import Figures
 from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             shutdown_seconds=arguments.shutdown_seconds,
             heartbeat_file=arguments.heartbeat_file,
         )
-    except BadKeyFile as error:
+    except (BadKeyFile, UnusableFolder) as error:
         sys.stderr.write(f"the worker does not start: {error}\n")
         return 2
     except RedisError as error:
@@ -63,8 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def serve(settings: Settings, *, kind: JobKind, shutdown_seconds: float, heartbeat_file: Path | None = None) -> int:
     """Take jobs of a kind until asked to stop; one that still runs `shutdown_seconds` later goes back to its queue.
 
-    `heartbeat_file` is touched with every heartbeat that Redis has taken. BadKeyFile.
+    `heartbeat_file` is touched with every heartbeat that Redis has taken. BadKeyFile, UnusableFolder.
     """
+    claim(settings.data_dir)
     jobs = JobStore(ArtifactStore(settings.data_dir), retention_seconds=settings.retention_seconds)
     installation, redis = installation_id(jobs.store.root), redis_of(settings)
     queue, name, figures = queue_name(kind, installation), worker_name(kind), Figures(redis, installation)

@@ -82,6 +82,7 @@ def _open_services(settings: Settings, redis_url: str) -> Services:
     redis = connect(redis_url)
     queue = JobQueue(redis=redis, jobs=jobs, settings=settings)
     reconciler = Reconciler(queue)
+    api_keys = ApiKeys(settings.data_dir)
     return Services(
         settings=settings,
         store=store,
@@ -96,8 +97,8 @@ def _open_services(settings: Settings, redis_url: str) -> Services:
         audit=open_audit(settings),
         webhook_secret=read_webhook_secret(settings.webhook_secret_file),
         authenticator=Authenticator(
-            ApiKeys(settings.data_dir),
-            admin_key=read_admin_key(settings.admin_key_file),
+            api_keys,
+            admin_key=read_admin_key(settings.admin_key_file, api_keys),
             tokens=tokens_of(settings),
         ),
         attempts=Attempts(),

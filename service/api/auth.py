@@ -106,10 +106,18 @@ class Authenticator:
             return False
 
 
-def read_admin_key(path: Path | None) -> AdminKey | None:
-    """The key in a file; None where no file is named. BadKeyFile."""
+def read_admin_key(path: Path | None, keys: ApiKeys) -> AdminKey | None:
+    """The key in a file; None where no file is named. BadKeyFile, also if one of the `keys` has its caller's name."""
     if path is None:
         return None
+    namesakes = [
+        record.id for record in keys.records() if record.name == FILE_CALLER and record.state(now()) == "active"
+    ]
+    if namesakes:  # made by a version that did not refuse the name: both would be one caller
+        raise BadKeyFile(
+            f"CDMT_ADMIN_KEY_FILE: its caller is '{FILE_CALLER}', and so is that of key {', '.join(namesakes)}: "
+            "cdmt keys revoke it, and make one of another name"
+        )
     text = read_key_file(path, setting="CDMT_ADMIN_KEY_FILE").decode("ascii", errors="replace").strip()
     if not KEY.fullmatch(text):
         raise BadKeyFile(f"CDMT_ADMIN_KEY_FILE, '{path}': it does not hold {WANTED}")

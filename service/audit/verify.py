@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +13,8 @@ from pydantic import ValidationError
 from service.audit.entries import BadLine, Entry, decode, genesis
 from service.audit.head import FILE as HEAD_FILE
 from service.audit.head import Head
-from service.audit.log import MAX_TAIL_BYTES, file_name, log_files
+from service.audit.log import MAX_TAIL_BYTES, file_name
+from service.audit.snapshot import snapshot
 
 
 class Finding(NamedTuple):
@@ -52,7 +51,7 @@ def verify(
     Without `installation`, the log may be that of any. Without `key`, the signature of the head is not checked. Others
     may append meanwhile. OSError where a file cannot be read.
     """
-    head_text, sizes = _snapshot(folder)
+    head_text, sizes = snapshot(folder)
     walk = _Walk(installation, _head(head_text), expected)
     for name, size in sizes.items():
         with (folder / name).open("rb") as file:
@@ -207,15 +206,3 @@ def _head(text: bytes | None) -> Head | None:
         return None if text is None else Head.model_validate_json(text)
     except ValidationError:
         return None
-
-
-def _snapshot(folder: Path) -> tuple[bytes | None, Mapping[str, int]]:
-    """The head and the files' sizes, as they were at one moment."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        sizes = {path.name: path.stat().st_size for path in log_files(folder)}
-        head = folder / HEAD_FILE
-        return head.read_bytes() if head.exists() else None, sizes
-    finally:
-        os.close(descriptor)

@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from model.spec.errors import CDMTError
-from service.cli import audit, benchmark, encryption, keys, offline, online, reproduction, sources
+from service.cli import audit, backup, benchmark, encryption, keys, offline, online, reproduction, sources
 from service.cli.show import err
 from service.cli.stack import interruptible
 
@@ -29,6 +29,8 @@ app.command(rich_help_panel="The service")(online.gateway)
 app.command(rich_help_panel="The service")(online.worker)
 app.command(rich_help_panel="The service")(online.demo)
 app.command(rich_help_panel="The service")(encryption.encrypt)
+app.command(rich_help_panel="The service")(backup.backup)
+app.command(rich_help_panel="The service")(backup.restore)
 app.add_typer(keys.app, name="keys", rich_help_panel="The service")
 app.add_typer(audit.app, name="audit", rich_help_panel="The service")
 app.add_typer(sources.app, name="import", rich_help_panel="On files, without a server")

@@ -10,6 +10,7 @@ from pathlib import Path
 from model.spec.errors import CDMTError
 from service.cli.online import DataDir, settings
 from service.cli.show import err
+from service.contracts.data_folder import claim
 from service.contracts.records import SYNTHETIC, TABLE, WEIGHTS
 from service.contracts.storage import ArtifactStore, sync_folder
 from service.contracts.vault import Vault, read_vault
@@ -26,6 +27,7 @@ def encrypt(*, data_dir: DataDir = None) -> None:
     if chosen.encryption_key_file is None:
         raise CDMTError("CDMT_ENCRYPTION_KEY_FILE names no file with a key: openssl rand -hex 32")
     vault = read_vault(chosen.encryption_key_file)
+    claim(chosen.data_dir)
     store = ArtifactStore(chosen.data_dir, files=vault)
     old = [path for path in _files(store) if not vault.is_up_to_date(path)]
     for path in old:

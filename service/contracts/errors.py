@@ -24,6 +24,8 @@ CDMTError
     ├── TooManyJobs         a caller has as many unfinished jobs as this installation allows
     ├── LimitExceeded       a request asks for more than this installation allows
     ├── BadInstallation     the file with the installation's id holds something else
+    ├── UnusableFolder      a data folder of a newer version, half restored, or in use by another gateway
+    ├── BadBackup           what shall be restored is no whole backup
     ├── Undecryptable       a stored file that none of the keys opens, or that was altered
     ├── AuditUnavailable    the audit log cannot be written, or is not as it was left
     └── QueueUnavailable    Redis does not answer
@@ -151,6 +153,14 @@ class LimitExceeded(ServiceError):
 
 class BadInstallation(ServiceError):
     """The file that shall hold the id of this installation holds something else."""
+
+
+class UnusableFolder(ServiceError):
+    """A data folder that cannot be used as it is; the message says what to do about it."""
+
+
+class BadBackup(ServiceError):
+    """What shall be restored is no backup, or a part of one."""
 
 
 class KeyInFlight(ServiceError):

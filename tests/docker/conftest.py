@@ -20,14 +20,19 @@ ROOT = Path(__file__).parents[2]
 
 
 def compose(*arguments: str, port: int, override: str | None = None) -> subprocess.CompletedProcess[str]:
-    """`docker compose` on a project of its own; `override` is a further file."""
+    """Run `docker compose` on a project of its own; `override` is a further file."""
+    environment = {**os.environ, "CDMT_PORT": str(port)}
+    line = command(*arguments, override=override)
+    return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def command(*arguments: str, override: str | None) -> list[str]:
+    """The command line."""
     files = ["-f", "docker-compose.yml", *(["-f", override] if override else [])]
     if of_this_machine := os.environ.get("CDMT_TEST_COMPOSE"):
         files += ["-f", of_this_machine]
     project = os.environ.get("CDMT_TEST_PROJECT", "cdmt-ehr-test")
-    command = ["docker", "compose", "-p", project, *files, *arguments]
-    environment = {**os.environ, "CDMT_PORT": str(port)}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return ["docker", "compose", "-p", project, *files, *arguments]
 
 
 @pytest.fixture(scope="session")

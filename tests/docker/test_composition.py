@@ -58,7 +58,7 @@ def test_no_secret_is_a_value_of_the_environment(name: str) -> None:
         assert not re.search(r"//[^/]*:[^/]*@", str(value)), variable
 
 
-@pytest.mark.parametrize("name", ["docker-compose.yml", "docker-compose.gpu.yml", "docker-compose.tls.yml"])
+@pytest.mark.parametrize("name", sorted(path.name for path in ROOT.glob("docker-compose*.yml")))
 def test_only_the_gateway_is_published_and_to_this_machine_unless_told_otherwise(name: str) -> None:
     published = {service: made["ports"] for service, made in composition(name)["services"].items() if "ports" in made}
     expected = {"gateway": ["${CDMT_PUBLISH:-127.0.0.1}:${CDMT_PORT:-8000}:8000"]}
@@ -132,3 +132,11 @@ def test_trainings_and_generations_get_a_gpu_where_one_asks_for_it() -> None:
         assert gpu[name]["environment"] == {"CDMT_DEVICE": "cuda"}
     assert "deploy" not in gpu["worker-evaluate"]
     assert len({service["image"] for service in gpu.values()}) == 1
+
+
+def test_who_reads_tables_and_weights_gets_the_keys_that_encrypt_them() -> None:
+    keyed = composition("docker-compose.encryption.yml")["services"]
+    assert set(keyed) == set(OURS) - {"secrets"}
+    for service in keyed.values():
+        assert service["environment"] == {"CDMT_ENCRYPTION_KEY_FILE": "/run/secrets/encryption-keys"}
+        assert service["secrets"] == ["encryption-keys"]

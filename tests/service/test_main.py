@@ -16,6 +16,7 @@ import pytest
 
 from service.__main__ import GRACE_SECONDS, check_certificate
 from service.cli import stack
+from service.contracts import data_folder
 from service.contracts.errors import BadKeyFile
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
@@ -55,6 +56,28 @@ def test_it_refuses_to_start_and_says_why(tmp_path: Path, env: dict[str, str], r
     assert told.startswith("the gateway does not start: ")
     assert reason in told
     assert "Traceback" not in told
+
+
+def test_it_refuses_the_data_folder_of_a_newer_version(tmp_path: Path) -> None:
+    (tmp_path / data_folder.FILE).write_text('{"version": 2}')
+    with gateway(tmp_path, CDMT_REDIS_URL="redis://x") as process:
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "storage version 2" in told
+
+
+def test_a_data_folder_has_one_gateway_even_after_kill_9(tmp_path: Path, valkey_url: str) -> None:
+    ports = [str(stack.claim_port("127.0.0.1", 0)) for _ in range(3)]
+    with gateway(tmp_path, CDMT_REDIS_URL=valkey_url, CDMT_PORT=ports[0]) as first:
+        wait_until_alive(int(ports[0]))
+        with gateway(tmp_path, CDMT_REDIS_URL=valkey_url, CDMT_PORT=ports[1]) as second:
+            _, told = second.communicate(timeout=30)
+        assert (second.returncode, first.poll()) == (2, None)
+        assert f"another gateway serves {tmp_path}" in told
+        first.kill()
+    with gateway(tmp_path, CDMT_REDIS_URL=valkey_url, CDMT_PORT=ports[2]) as third:
+        wait_until_alive(int(ports[2]))
+        third.terminate()
 
 
 def test_it_refuses_a_certificate_that_it_cannot_use(tmp_path: Path) -> None:

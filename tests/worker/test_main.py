@@ -29,7 +29,7 @@ from model.compute import Compute
 from model.spec.report import Detail
 from model.training import CHECKPOINT
 from service.connection import connect
-from service.contracts import live
+from service.contracts import data_folder, live
 from service.contracts.figures import Figures
 from service.contracts.ids import new_id
 from service.contracts.installation import installation_id
@@ -526,3 +526,14 @@ def test_a_wrong_setting_is_named_in_one_line_without_its_value(
     assert error.count("\n") == 1
     assert "s3cret" not in error
     assert "passw0rd" not in error
+
+
+def test_the_data_folder_of_a_newer_version_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / data_folder.FILE).write_text('{"version": 2}')
+    monkeypatch.setenv("CDMT_REDIS_URL", "redis://localhost")
+    monkeypatch.setenv("CDMT_DATA_DIR", str(tmp_path))
+    assert main(["--queue", "train"]) == 2
+    assert "storage version 2" in capsys.readouterr().err
+    assert not (tmp_path / "datasets").exists()

@@ -65,19 +65,31 @@ def test_who_was_let_in_is_asked_again(authenticator: Authenticator) -> None:
 def test_a_file_that_holds_no_key_is_refused_unquoted(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "key").write_bytes(content)
     with pytest.raises(BadKeyFile, match="at least 32") as caught:
-        read_admin_key(tmp_path / "key")
+        read_admin_key(tmp_path / "key", ApiKeys(tmp_path))
     assert not content or content.decode(errors="replace") not in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadKeyFile, match="No such file"):
-        read_admin_key(tmp_path / "key")
+        read_admin_key(tmp_path / "key", ApiKeys(tmp_path))
 
 
 def test_the_key_in_the_file_is_not_kept_in_the_clear(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"  {KEY}\r\n")
-    key = read_admin_key(tmp_path / "key")
+    key = read_admin_key(tmp_path / "key", ApiKeys(tmp_path))
     assert key is not None
     assert KEY not in repr(key)
     assert key.opens(digest(KEY))
     assert not key.opens(digest("nonsense"))
+
+
+def test_a_key_with_the_name_of_the_admin_in_the_file_is_refused_until_it_is_revoked(tmp_path: Path) -> None:
+    """A version that did not refuse the name may have made it."""
+    (tmp_path / "key").write_text(KEY)
+    keys = ApiKeys(tmp_path)
+    record = keys.create("ann", scopes=["read"]).record
+    write_file(keys.root / f"{record.id}.json", record.model_copy(update={"name": "admin"}).model_dump_json().encode())
+    with pytest.raises(BadKeyFile, match=record.id):
+        read_admin_key(tmp_path / "key", keys)
+    keys.revoke(record.id)
+    assert read_admin_key(tmp_path / "key", keys) is not None
