@@ -1,8 +1,8 @@
 """Every code block of README and docs is run or parsed, or names the test that does it.
 
 The `sh` and `python` blocks of a page are run one after the other, in a folder of its own that looks like a checkout,
-against a running service. A `text` block is what the block before it prints; `...` stands for anything. `<!-- is: Schema -->`
-before a `json` block says what it must be, `<!-- tested: path -->` before any block which test runs it.
+against a running service. A `text` block is what the block before it prints; `...` stands for anything. Before a `json`
+block, `<!-- is: Schema -->` says what it must be, before any block `<!-- tested: path -->` which test runs it.
 """
 
 from __future__ import annotations
