@@ -18,8 +18,9 @@ demo: .venv/.runtime  ## Generate 1,000 synthetic stays at 50/50 labels with the
 serve: .venv/.runtime  ## Run the service on CDMT_HOST:CDMT_PORT (127.0.0.1:8000), data in CDMT_DATA_DIR (./var)
 	@exec $(BIN)/python -m service.cli serve
 
-test: .venv/.dev  ## Run all tests, with the real stack; ARGS="-k name" is handed to pytest
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(ARGS)
+PROCESSES ?= 2
+test: .venv/.dev  ## Run all tests, with the real stack, in PROCESSES=2; ARGS="-k name" is handed to pytest
+	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 ROUNDS ?= 20
 chaos: .venv/.dev  ## Inject every fault ROUNDS=20 times into a real stack; SEED=n repeats a run, ARGS="-k valkey" chooses

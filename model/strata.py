@@ -11,12 +11,10 @@ import numpy.typing as npt
 from scipy.optimize import LinearConstraint, milp
 from scipy.sparse import csr_array, eye_array, hstack, vstack
 
+from model.apportionment import Counts, Table, largest_remainder, strata_table
 from model.spec.errors import RatioError
-from model.spec.ratios import LabelRatios, Stratum, check_ratios, fixed_marginals
+from model.spec.ratios import LabelRatios, check_ratios, fixed_marginals
 from model.spec.schema import Schema
-
-Counts = npt.NDArray[np.int64]
-Table = npt.NDArray[np.float64]
 
 UNSEEN = 1e-9  # mass of a combination that training never showed, so that it can be asked for
 MAX_CELLS = 100_000
@@ -65,20 +63,12 @@ def _fixed_counts(
         return (), np.array(n_stays)
     if isinstance(ratios, tuple):
         axes = tuple(sorted(names.index(name) for name in ratios[0].labels))
-        return axes, largest_remainder(_strata_table(schema, ratios, axes), n_stays)
+        return axes, largest_remainder(strata_table(schema, ratios, axes), n_stays)
     marginals = fixed_marginals(ratios, schema)
     axes = tuple(sorted(names.index(name) for name in marginals))
     targets = [np.array([*marginals[names[axis]].values()]) for axis in axes]
     free = tuple(axis for axis in range(seen.ndim) if axis not in axes)
     return axes, _round_table(rake(seen.sum(axis=free), targets), targets, n_stays)
-
-
-def _strata_table(schema: Schema, strata: tuple[Stratum, ...], axes: tuple[int, ...]) -> Table:
-    labels = [schema.labels[axis] for axis in axes]
-    table = np.zeros([len(label.categories) for label in labels])
-    for stratum in strata:
-        table[tuple(label.categories.index(stratum.labels[label.name]) for label in labels)] = stratum.ratio
-    return table
 
 
 def rake(table: Table, marginals: list[Table], *, tolerance: float = 1e-10, max_sweeps: int = 1000) -> Table:
@@ -104,16 +94,6 @@ def _along(values: Table, axis: int, ndim: int) -> Table:
 def _worst_marginal(table: Table, marginals: list[Table]) -> float:
     sums = (table.sum(axis=tuple(o for o in range(table.ndim) if o != axis)) for axis in range(table.ndim))
     return max(float(abs(have - want).max()) for have, want in zip(sums, marginals, strict=True))
-
-
-def largest_remainder(ratios: Table, n: int) -> Counts:
-    """Integers in proportion to `ratios` that add up to n (Hamilton's method); ties go to the first."""
-    shares = n * ratios / (ratios.sum() or 1)
-    # 0.3 * 2000 is 600 to a person, whatever the last bit says
-    counts: Counts = np.floor(shares + 1e-9).astype(np.int64)
-    order = np.argsort(-(shares - counts).ravel(), kind="stable")
-    np.put(counts, order[: n - counts.sum()], counts.ravel()[order[: n - counts.sum()]] + 1)
-    return counts
 
 
 def _round_table(table: Table, marginals: list[Table], n: int) -> Counts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from model.compute import Compute
@@ -17,6 +17,8 @@ from model.training_run import Fitted, Fitting
 
 Progress = Callable[[str, int, int], None]
 """(step, value, max): what is being done, and how far it is."""
+Learned = Callable[[Sequence[tuple[int, float]]], None]
+"""Told of all losses so far, (optimiser step, validation loss), whenever there is a new one."""
 CancelCheck = Callable[[], bool]
 
 CHECKPOINT = "training.safetensors"
@@ -34,6 +36,7 @@ def train(
     workdir: Path | None,
     progress: Progress,
     cancelled: CancelCheck,
+    learned: Learned | None = None,
     checkpoint_seconds: float = 60.0,
     files: Files = PLAIN,
 ) -> Fitted[Denoiser]:
@@ -44,6 +47,7 @@ def train(
         workdir=workdir,
         progress=progress,
         cancelled=cancelled,
+        learned=learned,
         checkpoint_seconds=checkpoint_seconds,
         files=files,
     )
@@ -55,14 +59,16 @@ def finish(
     workdir: Path | None,
     progress: Progress,
     cancelled: CancelCheck,
+    learned: Learned | None = None,
     checkpoint_seconds: float = 60.0,
     files: Files = PLAIN,
 ) -> Fitted[Module]:
     """Train to the end, from a checkpoint if there is one.
 
-    With a `workdir` the state is written there every `checkpoint_seconds`, in the manner of `files`, and a training
-    that finds one goes on from it. Where `cancelled` raises Interrupted, the state is written first. Raises Cancelled
-    (the checkpoint stays), NonFiniteLoss, CheckpointError.
+    `learned` is told of the validation losses as they come. With a `workdir` the state is written there every
+    `checkpoint_seconds`, in the manner of `files`, and a training that finds one goes on from it. Where `cancelled`
+    raises Interrupted, the state is written first. Raises Cancelled (the checkpoint stays), NonFiniteLoss,
+    CheckpointError.
     """
     checkpoint = None if workdir is None else workdir / CHECKPOINT
     if checkpoint is not None and checkpoint.exists():
@@ -78,7 +84,10 @@ def finish(
             if checkpoint is not None:
                 run.save(checkpoint, files)
             raise
+        n_losses = len(run.history)
         run.advance()
+        if learned is not None and len(run.history) > n_losses:
+            learned(run.history)
         progress("training", run.step, run.expected_steps)
         if checkpoint is not None and time.monotonic() - saved_at > checkpoint_seconds:
             run.save(checkpoint, files)

@@ -14,6 +14,7 @@ from service.api.watch import JobWatch
 from service.contracts.data_folder import claim, served_alone
 from service.contracts.errors import BadInstallation, BadKeyFile, UnusableFolder
 from service.contracts.logs import configure_logs
+from service.contracts.memory import no_core_dumps
 from service.contracts.redis_url import redis_url
 from service.contracts.settings import Settings, explain
 
@@ -22,6 +23,7 @@ GRACE_SECONDS = 10
 
 def main() -> int:
     """Serve until a signal comes; 2 if the settings forbid it."""
+    no_core_dumps()
     try:
         settings = Settings()
     except ValidationError as error:

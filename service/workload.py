@@ -22,10 +22,19 @@ class Backlog(NamedTuple):
 
 
 class Workers(NamedTuple):
-    """The workers of a queue that are alive: their names, and how many are in which state (idle, busy, ...)."""
+    """The workers of a queue that are alive: the state of each (idle, busy, ...) by its name."""
 
-    names: list[str]
-    states: Counter[str]
+    state_of: dict[str, str]
+
+    @property
+    def names(self) -> list[str]:
+        """What they are called."""
+        return list(self.state_of)
+
+    @property
+    def states(self) -> Counter[str]:
+        """How many are in which state."""
+        return Counter(self.state_of.values())
 
 
 def backlog(queue: Queue) -> Backlog:
@@ -52,5 +61,4 @@ def workers(queue: Queue) -> Workers:
     states = cast("list[bytes | None]", answers[1::2])
     known = zip(keys, answers[::2], states, strict=True)
     alive = {key: (state or b"started").decode() for key, exists, state in known if exists}
-    names = [key.removeprefix(Worker.redis_worker_namespace_prefix) for key in alive]
-    return Workers(names, Counter(alive.values()))
+    return Workers({key.removeprefix(Worker.redis_worker_namespace_prefix): state for key, state in alive.items()})

@@ -21,9 +21,12 @@ from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import QUEUES, JobKind, parse_rq_id, queue_name
 from service.contracts.logs import configure_logs
+from service.contracts.memory import no_core_dumps
 from service.contracts.products import retract
+from service.contracts.sealing import check_key
 from service.contracts.settings import Settings, explain
 from service.contracts.storage import ArtifactStore
+from service.contracts.vault import open_files
 from worker import outcomes
 from worker.horse import Horse, Timing, redis_of, run_horse, worker_name
 from worker.parent import WarmWorker
@@ -37,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Status 2 if the settings forbid to begin.
     """
     arguments = _parser().parse_args(argv)
+    no_core_dumps()
     try:
         settings = Settings()
     except ValidationError as error:
@@ -67,7 +71,9 @@ def serve(settings: Settings, *, kind: JobKind, shutdown_seconds: float, heartbe
     `heartbeat_file` is touched with every heartbeat that Redis has taken. BadKeyFile, UnusableFolder.
     """
     claim(settings.data_dir)
-    jobs = JobStore(ArtifactStore(settings.data_dir), retention_seconds=settings.retention_seconds)
+    store = ArtifactStore(settings.data_dir, files=open_files(settings.encryption_key_file))
+    check_key(store)
+    jobs = JobStore(store, retention_seconds=settings.retention_seconds)
     installation, redis = installation_id(jobs.store.root), redis_of(settings)
     queue, name, figures = queue_name(kind, installation), worker_name(kind), Figures(redis, installation)
     heartbeat = max(1, min(Timing().heartbeat, settings.lease_seconds // 3))

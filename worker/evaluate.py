@@ -20,7 +20,7 @@ from model.spec.schema import Schema
 from model.training import CancelCheck, Progress
 from service.contracts.errors import NotFound
 from service.contracts.jobs import JobRecord, JobResult, now
-from service.contracts.records import COHORT, SYNTHETIC, TABLE, CohortRecord, DatasetRecord, FileEntry, ReportRecord
+from service.contracts.records import COHORT, SYNTHETIC, CohortRecord, DatasetRecord, FileEntry, ReportRecord
 from service.contracts.requests import EvaluateRequest
 from service.contracts.storage import ArtifactStore, manifest
 from worker.assess import EVALUATED_STAYS, judged
@@ -28,7 +28,7 @@ from worker.cohort import read_cohort, synthetic_schema
 from worker.progress import JobLink
 from worker.provenance import software_version
 from worker.publishing import publish
-from worker.real import read_stays
+from worker.real import read_stays, table_of
 from worker.report import report_on_table, write_report
 from worker.workshop import Workshop
 
@@ -172,10 +172,11 @@ def _report(
 def _sides(request: EvaluateRequest, dataset: DatasetRecord, store: ArtifactStore) -> Split:
     holdout = None
     if request.holdout_dataset_id is not None:
-        holdout = store.files.source(store.dataset_dir(request.holdout_dataset_id) / TABLE)
+        holdout = table_of(store.dataset(request.holdout_dataset_id), store)
     fraction, seed = _split_of(request, store)
-    table = store.files.source(store.dataset_dir(dataset.id) / TABLE)
-    return read_sides(table, dataset.table_schema, holdout=holdout, holdout_fraction=fraction, seed=seed)
+    return read_sides(
+        table_of(dataset, store), dataset.table_schema, holdout=holdout, holdout_fraction=fraction, seed=seed
+    )
 
 
 def _split_of(request: EvaluateRequest, store: ArtifactStore) -> tuple[float, int]:

@@ -219,7 +219,7 @@ def serve_errands(pipe: Connection, worker: LeasedWorker, *, n_jobs: int) -> Non
     while not spent:
         try:
             errand: Errand = pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):  # the parent has closed the pipe, or is gone
             return
         try:
             done += 1
@@ -227,7 +227,8 @@ def serve_errands(pipe: Connection, worker: LeasedWorker, *, n_jobs: int) -> Non
         except RedisError as error:  # the job's record has its outcome, but RQ could not be told
             log.error("redis_away", job_id=errand.job_id, error=type(error).__name__)
             sys.exit(1)
-        pipe.send(not spent)
+        with suppress(ConnectionError):  # the parent died meanwhile: the next look at the pipe shows it
+            pipe.send(not spent)
 
 
 def _perform(errand: Errand, worker: LeasedWorker) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import structlog
@@ -58,6 +58,7 @@ class JobLink:
         self._clock = clock
         self._interrupted = interrupted
         self._pulse = pulse
+        self._losses: tuple[tuple[int, float], ...] = ()
         self._step: str | None = None
         self._step_start = (0.0, 0)
         self._next_write = self._next_poll = self._next_record = self._next_pulse = self._redis_from = -float("inf")
@@ -72,11 +73,15 @@ class JobLink:
         elif now < self._next_write:
             return
         self._next_write = now + WRITE_SECONDS
-        state = Progress(step=step, value=value, max=max, eta_seconds=self._eta(now, value, max))
+        state = Progress(step=step, value=value, max=max, eta_seconds=self._eta(now, value, max), losses=self._losses)
         self._ask(lambda: live.write_progress(self._redis, self._job_id, state), otherwise=None)
         if now >= self._next_pulse:
             self._next_pulse = now + PULSE_SECONDS
             self._ask(self._pulse, otherwise=None)
+
+    def learned(self, losses: Sequence[tuple[int, float]]) -> None:
+        """Show the losses of a training so far, (step, loss), from the next progress on."""
+        self._losses = tuple((step, float(f"{loss:.4g}")) for step, loss in losses)
 
     def cancelled(self) -> bool:
         """Whether somebody wants the job to stop; once True, always True. Interrupted if this process must end."""

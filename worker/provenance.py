@@ -28,7 +28,7 @@ def software_version() -> str:
 
 
 def cohort_metadata(request: GenerateRequest, *, model: ModelRecord, chunk_size: int, engine: str) -> dict[str, str]:
-    """The file metadata of a cohort's Parquet: all that its content depends on.
+    """The file metadata of a cohort's Parquet: all that its content depends on, and the schema, for exports.
 
     It holds no time, no job and nothing of an evaluation, so that the same stays are the same bytes.
     """
@@ -38,6 +38,7 @@ def cohort_metadata(request: GenerateRequest, *, model: ModelRecord, chunk_size:
         "cdmt.model_version": str(model.version),
         "cdmt.model_sha256": model.sha256,
         "cdmt.request": request.model_dump_json(exclude={"evaluate", "detail", "webhook"}),
+        "cdmt.schema": model.table_schema.model_dump_json(),
         "cdmt.seed": str(request.seed),
         "cdmt.chunk_size": str(chunk_size),
         "cdmt.engine": engine,

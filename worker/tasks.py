@@ -26,12 +26,12 @@ from worker import outcomes
 from worker.assess import run_assessment
 from worker.evaluate import run_evaluate
 from worker.generate import Drawn, run_generate
-from worker.gpu import show_gpu
 from worker.handover import hand_over
 from worker.interruption import INTERRUPTION, leave
 from worker.outcomes import SPENT, OutOfTime
 from worker.progress import JobLink
 from worker.train import run_train
+from worker.vitals import show_vitals
 from worker.watch import Watch, watched
 from worker.workshop import Workshop, open_workshop
 
@@ -151,7 +151,7 @@ def _attempt(record: JobRecord, shop: Workshop) -> str:
     if record.is_terminal:
         return record.status
     interrupted = partial(INTERRUPTION.is_due, loses_work=record.queue != "train")
-    pulse = partial(show_gpu, shop.figures, shop.worker)
+    pulse = partial(show_vitals, shop.figures, shop.worker)
     link = JobLink(record.id, redis=shop.redis, jobs=shop.jobs, interrupted=interrupted, pulse=pulse)
     attempt = record.evaluation_attempts if record.stage == "evaluation" else record.attempts
     with structlog.contextvars.bound_contextvars(request_id=record.request_id, attempt=attempt):

@@ -23,17 +23,17 @@ from model.spec.privacy import PrivacyThresholds
 from model.spec.report import EvaluationOptions
 from model.spec.schema import Schema
 from model.strata import label_joint
-from model.training import CHECKPOINT, CancelCheck, Progress, train
+from model.training import CHECKPOINT, CancelCheck, Learned, Progress, train
 from model.training_run import Fitted
 from service.contracts.ids import new_id
 from service.contracts.jobs import JobRecord, JobResult, now
-from service.contracts.records import TABLE, WEIGHTS, FileEntry, ModelRecord
+from service.contracts.records import WEIGHTS, FileEntry, ModelRecord
 from service.contracts.requests import TrainRequest
 from service.contracts.storage import file_sha256, manifest, write_record
 from worker.progress import JobLink
 from worker.provenance import software_version
 from worker.publishing import publish
-from worker.real import read_stays
+from worker.real import read_stays, table_of
 from worker.report import report_on_model, write_reference, write_report
 from worker.workshop import Workshop
 
@@ -60,6 +60,7 @@ def train_model(
     workdir: Path | None,
     progress: Progress,
     cancelled: CancelCheck,
+    learned: Learned | None = None,
     checkpoint_seconds: float = 60.0,
     report_stays: int | None = None,
     thresholds: PrivacyThresholds | None = None,
@@ -88,6 +89,7 @@ def train_model(
         workdir=workdir,
         progress=progress,
         cancelled=cancelled,
+        learned=learned,
         checkpoint_seconds=checkpoint_seconds,
         files=files,
     )
@@ -117,7 +119,7 @@ def run_train(record: JobRecord, request: TrainRequest, *, shop: Workshop, link:
     recipe = Recipe.model_validate(request.model_dump(include=set(Recipe.model_fields)))
     with shop.store.staging(f"{record.id}-{record.attempts}") as folder:
         model = train_model(
-            shop.store.files.source(shop.store.dataset_dir(dataset.id) / TABLE),
+            table_of(dataset, shop.store),
             dataset.table_schema,
             recipe=recipe,
             destination=folder,
@@ -125,6 +127,7 @@ def run_train(record: JobRecord, request: TrainRequest, *, shop: Workshop, link:
             workdir=shop.store.work_dir(record.id),
             progress=link.progress,
             cancelled=link.cancelled,
+            learned=link.learned,
             data_sha256=dataset.sha256,
             checkpoint_seconds=shop.settings.checkpoint_every_seconds,
             thresholds=shop.settings.privacy_thresholds,

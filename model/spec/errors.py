@@ -4,6 +4,7 @@ CDMTError
 ├── SchemaError          the description of a table contradicts itself or names what is not there
 ├── DataError            a table does not match its schema, or cannot be read
 │   └── TableTooLarge    the memory has no room for it
+├── ExportError          a cohort cannot be written in the wanted form
 ├── RatioError           label ratios that a schema cannot satisfy
 ├── GuidanceError        guidance for a label or category that the model does not have
 ├── TrainingError        training cannot start or go on
@@ -37,6 +38,10 @@ class DataError(CDMTError):
 
 class TableTooLarge(DataError):
     """To read a table would take more memory than there is."""
+
+
+class ExportError(CDMTError):
+    """A cohort cannot be written in the form that is asked for."""
 
 
 class RatioError(CDMTError):

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from model.spec.base import Spec
 from model.spec.binning import Aggregate, Binning
+from model.spec.codes import Codes, LabelCodes
 
 MAX_NAME_LENGTH = 128
 MAX_SEQUENCE_LENGTH = 2000
@@ -46,6 +47,7 @@ class NumericalFeature(Spec):
     max: float | None = None
     static: bool = Field(False, description="constant within a stay, such as the age on admission")
     aggregate: Aggregate | None = None
+    codes: Codes | None = None
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> NumericalFeature:
@@ -64,6 +66,7 @@ class CategoricalFeature(Spec):
     name: Name
     categories: Annotated[tuple[Category, ...], Field(min_length=1, max_length=MAX_CATEGORIES), AfterValidator(_unique)]
     static: bool = Field(False, description="constant within a stay, such as the unit")
+    codes: Codes | None = None
 
 
 Feature = Annotated[NumericalFeature | CategoricalFeature, Field(discriminator="type")]
@@ -74,6 +77,14 @@ class Label(Spec):
 
     name: Name
     categories: Annotated[tuple[Category, ...], Field(min_length=2, max_length=MAX_CATEGORIES), AfterValidator(_unique)]
+    codes: LabelCodes | None = None
+
+    @model_validator(mode="after")
+    def _death_is_a_category(self) -> Label:
+        death = self.codes.death if self.codes else None
+        if death is not None and death not in self.categories:
+            raise ValueError(f"label '{self.name}': codes.death '{death}' is none of its categories")
+        return self
 
 
 class Rule(NamedTuple):

@@ -10,10 +10,14 @@ from typing import Annotated
 
 import structlog
 from fastapi import Depends, Request, Response
+from fastapi.responses import RedirectResponse
 
+from service.api.bodies import prefers_html
 from service.api.deps import Caller, ServicesDep, caller
 from service.api.errors import own_problem
-from service.contracts.errors import AccessRefused, Forbidden, MissingScope, NotFound
+from service.api.sessions import SAFE_METHODS
+from service.console.places import is_page, sign_in_address
+from service.contracts.errors import AccessRefused, Forbidden, MissingScope, NotFound, Unauthorized, WrongCredential
 from service.contracts.jobs import JobRecord
 from service.contracts.keys import Scope
 
@@ -21,8 +25,8 @@ SUBMIT: tuple[Scope, ...] = ("generate", "train")
 ANY_SCOPE: tuple[Scope, ...] = ()
 
 # Without a key: what machines ask for that watch this one, and what says nothing of this installation's data.
-PUBLIC = frozenset({"/", "/livez", "/readyz", "/docs", "/redoc", "/openapi.json", "/schemas/report"})
-PUBLIC_FOLDERS = ("/static-offline-docs/",)
+PUBLIC = frozenset({"/", "/signin", "/livez", "/readyz", "/docs", "/redoc", "/openapi.json", "/schemas/report"})
+PUBLIC_FOLDERS = ("/static-offline-docs/", "/console/static/")
 
 # Each rule is met by any of its scopes, and by `admin`.
 RULES: dict[str, tuple[Scope, ...]] = {
@@ -60,6 +64,21 @@ RULES: dict[str, tuple[Scope, ...]] = {
     "DELETE /session": ANY_SCOPE,
 }
 
+# Pages of the console only read; what one does on them goes through the operations above.
+PAGE_RULES: dict[str, tuple[Scope, ...]] = {
+    "GET /console": ANY_SCOPE,
+    "GET /console/generate": ("read",),
+    "GET /console/generate/counts": ("read",),
+    "GET /console/jobs": ("read",),
+    "GET /console/jobs/{job_id}": ("read",),
+    "GET /console/datasets": ("read",),
+    "GET /console/datasets/{dataset_id}": ("read",),
+    "GET /console/models": ("read",),
+    "GET /console/models/{model_id}": ("read",),
+    "GET /console/train": ("train",),
+    "GET /console/admin": ("admin",),
+}
+
 MAX_LOGGED_PATH = 200
 
 log = structlog.get_logger(__name__)
@@ -74,7 +93,8 @@ def permitted(request: Request) -> None:
     """For every route: MissingScope unless the caller may use it."""
     if is_public(request.scope["path"]):  # not request.url, of which the Host header is a part
         return
-    rule = RULES.get(f"{request.method} {request.scope['route'].path}")
+    operation = f"{request.method} {request.scope['route'].path}"
+    rule = RULES.get(operation, PAGE_RULES.get(operation))
     who = caller(request)
     if rule is None or not who.may(*rule):
         raise MissingScope(rule or (), who.identity.scopes)
@@ -98,8 +118,17 @@ def check_owner(who: Caller, owner: str | None, noun: str) -> None:
 def refused(request: Request, error: Exception) -> Response:
     """The answer to who was not let in."""
     assert isinstance(error, AccessRefused)
+    if not isinstance(error, WrongCredential) and isinstance(error, Unauthorized) and is_looked_at(request):
+        address = sign_in_address(request.scope["path"], request.scope["query_string"].decode("latin-1"))
+        return RedirectResponse(address, 303)
     tell_refusal(request, error.reason)
     return own_problem(request, error)
+
+
+def is_looked_at(request: Request) -> bool:
+    """Whether a person asks for a page of the console, who can then be asked to sign in."""
+    wants_page = prefers_html(request.headers.get("accept", ""))
+    return request.method in SAFE_METHODS and is_page(request.scope["path"]) and wants_page
 
 
 def tell_refusal(request: Request, reason: str) -> None:

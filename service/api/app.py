@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 
 from service.api import access, errors
 from service.api.attempts import Attempts
+from service.api.auditing import start_event
 from service.api.auth import Authenticator, read_admin_key
 from service.api.deps import Services
 from service.api.guard import Guard
@@ -23,6 +24,7 @@ from service.api.metrics import Meters
 from service.api.middleware import BodyLimit, HeadAsGet, HostCheck, RequestContext
 from service.api.oidc import tokens_of
 from service.api.openapi import PROBLEM_RESPONSE, with_access_and_problems
+from service.api.pages import all as pages
 from service.api.quota import Quota
 from service.api.refusals import RefusalAudit
 from service.api.retention import sweep_expired, sweep_old
@@ -31,7 +33,6 @@ from service.api.sessions import Sessions
 from service.api.signing import read_webhook_secret
 from service.api.watch import JobWatch
 from service.api.webhooks import deliver_due
-from service.audit.log import AuditLog
 from service.audit.opening import open_audit
 from service.bundled import register_bundled
 from service.connection import connect, connect_for_news
@@ -39,6 +40,7 @@ from service.contracts.errors import AccessRefused, AuditUnavailable
 from service.contracts.idempotency import KeyStore
 from service.contracts.job_store import JobStore
 from service.contracts.keys import ApiKeys
+from service.contracts.sealing import check_key
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from service.contracts.vault import open_files
@@ -72,12 +74,15 @@ def create_app(settings: Settings, *, redis_url: str) -> FastAPI:
     app.add_exception_handler(AccessRefused, access.refused)
     for routes in (datasets, jobs, models, schemas, audit, keys, session, health):
         app.include_router(routes.router)
+    for router in pages.ROUTERS:
+        app.include_router(router)
     app.openapi = with_access_and_problems(app)  # type: ignore[method-assign]
     return app
 
 
 def _open_services(settings: Settings, redis_url: str) -> Services:
     store = ArtifactStore(settings.data_dir, files=open_files(settings.encryption_key_file))
+    check_key(store)
     jobs = JobStore(store, retention_seconds=settings.retention_seconds)
     redis = connect(redis_url)
     queue = JobQueue(redis=redis, jobs=jobs, settings=settings)
@@ -126,7 +131,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     _warn(services)
     for model_id in register_bundled(services.store):
         log.info("bundled model registered", model_id=model_id)
-    await asyncio.to_thread(_settle, services.audit)
+    await asyncio.to_thread(_put_down_start, services)
     beside = [asyncio.create_task(loop(services)) for loop in (_reconcile_for_ever, _deliver_for_ever)]
     yield
     services.watch.close()
@@ -137,10 +142,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services.queue.redis.close()
 
 
-def _settle(audit: AuditLog) -> None:
-    """Seal what a crash has torn. A log that is damaged is no reason not to start: what needs it is refused."""
+def _put_down_start(services: Services) -> None:
+    """In the audit log, which seals what a crash has torn. A damaged one is no reason not to start: it refuses more."""
     try:
-        audit.check()
+        services.audit.append(start_event(services.settings, _version()))
     except AuditUnavailable as error:
         log.error("audit_unavailable", detail=str(error))
 

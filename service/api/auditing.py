@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from model.spec.privacy import PrivacyThresholds
 from service.api.deps import Caller, Services
 from service.api.middleware import is_head
 from service.audit.entries import Action, Event
 from service.contracts.keys import KeyRecord
+from service.contracts.settings import Settings
 
 SYSTEM = "system"
 """The caller of what nobody asked for, such as the removal of an expired job."""
@@ -26,9 +28,22 @@ def event(action: Action, thing: str | None, *, caller: Caller, **details: str |
     )
 
 
-def system_event(action: Action, thing: str) -> Event:
+def system_event(action: Action, thing: str, **details: str | int) -> Event:
     """That the service does something by itself."""
-    return Event(action=action, object=thing, caller=SYSTEM)
+    return Event(action=action, object=thing, caller=SYSTEM, details=details)
+
+
+def start_event(settings: Settings, version: str) -> Event:
+    """That the gateway starts, and what its settings mean for the data: they may open what keys and gate close."""
+    is_usual = settings.privacy_thresholds == PrivacyThresholds()
+    details: dict[str, str | int] = {
+        "version": version,
+        "auth": "off" if settings.is_auth_off else "keys",
+        "gate": "as delivered" if is_usual else "with other thresholds",
+        "not_evaluated": settings.privacy_not_evaluated,
+        "encrypted": "no" if settings.encryption_key_file is None else "yes",
+    }
+    return Event(action="service.start", caller=SYSTEM, details=details)
 
 
 def record_download(request: Request, handed_out: Event, services: Services) -> None:

@@ -1,4 +1,4 @@
-"""Bodies that a route reads by itself, because it takes more than one media type."""
+"""What a request brings and wants: bodies that a route reads by itself, and the media types of both ways."""
 
 from __future__ import annotations
 
@@ -42,3 +42,24 @@ def parsed(body: Any, kind: type[Body]) -> Body:  # noqa: ANN401  whatever JSON 
     except ValidationError as error:
         errors = [{**detail, "loc": ("body", *detail["loc"])} for detail in error.errors(include_url=False)]
         raise RequestValidationError(errors, body=body) from None
+
+
+def prefers_html(accept: str) -> bool:
+    """Whether an `Accept` header ranks HTML above JSON; JSON where it does not care."""
+    return _quality(accept, "text/html") > _quality(accept, "application/json")
+
+
+def _quality(accept: str, media_type: str) -> float:
+    """The q of `media_type` by the most specific range that covers it (RFC 9110, 12.5.1)."""
+    ranges = {}
+    for entry in accept.lower().split(","):
+        name, *parameters = (part.strip() for part in entry.split(";"))
+        weights = [parameter[2:] for parameter in parameters if parameter.startswith("q=")]
+        try:
+            ranges[name] = float(weights[0]) if weights else 1.0
+        except ValueError:
+            ranges[name] = 0.0
+    for name in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
+        if name in ranges:
+            return ranges[name]
+    return 0.0

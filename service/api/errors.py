@@ -13,17 +13,21 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from model.spec.errors import (
     CDMTError,
     CheckpointError,
     DataError,
+    ExportError,
     GuidanceError,
     RatioError,
     SchemaError,
     TableTooLarge,
 )
+from service.api.bodies import prefers_html
+from service.console.places import PAGE_HEADERS, is_page
+from service.console.rendering import render
 from service.contracts.errors import (
     AlreadyPublished,
     AuditUnavailable,
@@ -120,6 +124,7 @@ TABLE: dict[type[BaseException], Row] = {
     BadFields: Row(422, "invalid-request", "The request is not valid"),
     CheckpointError: Row(422, "invalid-model", "Not a model that can be used"),
     DataError: Row(422, "invalid-data", "The table does not match its schema"),
+    ExportError: Row(422, "not-exportable", "The cohort cannot be written like that"),
     KeyReused: Row(422, "key-reused", "The key came with another request"),
     LimitExceeded: Row(422, "limit-exceeded", "More than this installation allows"),
     GuidanceError: Row(422, "invalid-guidance", "The guidance names what the model does not have"),
@@ -158,7 +163,7 @@ def problem(
     errors: Sequence[FieldError] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The response that says so."""
+    """The response that says so: a problem document, or for whoever looks at a page of the console a page."""
     request.state.problem = row.slug
     body = Problem(
         type=problem_type(row.slug),
@@ -169,6 +174,8 @@ def problem(
         request_id=request.state.request_id,
         errors=list(errors) if errors is not None else None,
     )
+    if is_page(request.scope["path"]) and prefers_html(request.headers.get("accept", "")):
+        return HTMLResponse(render("problem.html.j2", problem=body), row.status, {**(headers or {}), **PAGE_HEADERS})
     return JSONResponse(
         body.model_dump(exclude_none=True), status_code=row.status, headers=headers, media_type=MEDIA_TYPE
     )

@@ -29,10 +29,20 @@ def ingest(upload: Upload, folder: Path, *, dataset_id: str, services: Services,
     """
     if services.store.exists("datasets", dataset_id):
         return services.store.dataset(dataset_id)
+    record = described(upload, folder, dataset_id=dataset_id, services=services, caller=caller)
+    stage_record(folder, record)
+    upload_of = event("dataset.upload", f"dataset/{record.id}", caller=caller, bytes=upload.bytes)
+    with services.audit.recorded(upload_of):
+        services.store.publish(folder, "datasets", record.id)
+    return record
+
+
+def described(upload: Upload, folder: Path, *, dataset_id: str, services: Services, caller: Caller) -> DatasetRecord:
+    """The record of the table at `upload.path`, which is checked and written into `folder`. Raises as `ingest`."""
     given, name = given_schema(upload), dataset_name(upload)
     files = services.store.files
     checked = check_upload(upload.path, folder / TABLE, schema=given, settings=services.settings, files=files)
-    record = DatasetRecord(
+    return DatasetRecord(
         id=dataset_id,
         created_at=now(),
         caller=caller.name,
@@ -46,11 +56,6 @@ def ingest(upload: Upload, folder: Path, *, dataset_id: str, services: Services,
         bytes=upload.bytes,
         **checked.summary.told().model_dump(),
     )
-    stage_record(folder, record)
-    upload_of = event("dataset.upload", f"dataset/{record.id}", caller=caller, bytes=upload.bytes)
-    with services.audit.recorded(upload_of):
-        services.store.publish(folder, "datasets", record.id)
-    return record
 
 
 def given_schema(upload: Upload) -> Schema | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from model.spec.schema import Schema
 from service.api.auditing import event, record_download
+from service.api.bodies import prefers_html
 from service.api.deps import Caller, Services
-from service.api.downloads import HTML, PARQUET, REPORT_POLICY, Download, csv_download, prefers_html
+from service.api.downloads import HTML, PARQUET, REPORT_POLICY, Download, csv_download
+from service.api.exports import CohortForm, check_exportable, export_download
 from service.api.gate import check_gate
 from service.contracts.errors import NotFound, NotReady
 from service.contracts.jobs import JobRecord
@@ -21,11 +25,11 @@ ReportFormat = Literal["json", "html"]
 
 
 def cohort_download(
-    request: Request, job: JobRecord, services: Services, *, caller: Caller, wanted: str | None
+    request: Request, job: JobRecord, services: Services, *, caller: Caller, wanted: CohortForm
 ) -> Response:
-    """The cohort of a generate job, in the wanted format or else the one that the job was asked for.
+    """The cohort of a generate job, in the wanted form.
 
-    PrivacyHeld where the privacy gate does not let it out.
+    PrivacyHeld where the privacy gate does not let it out, ExportError where it cannot be written in that form.
     """
     if not isinstance(job.request, GenerateRequest):
         raise NotFound("cohort of job", job.id)
@@ -33,11 +37,18 @@ def cohort_download(
     sha256 = services.store.cohort(job.id).files[COHORT].sha256
     path = services.store.cohort_dir(job.id) / COHORT
     check_gate(job, request, services=services, caller=caller)
-    form = wanted or job.request.format
-    record_download(request, event("cohort.download", f"job/{job.id}", caller=caller, format=form), services)
-    if form == "csv":
+    schema = check_exportable(path, wanted, known=partial(_schema_of_model, job.request, services))
+    record_download(request, event("cohort.download", f"job/{job.id}", caller=caller, format=wanted), services)
+    if wanted == "csv":
         return csv_download(request, path, sha256=sha256, filename=f"synthetic-cohort-{job.id}.csv")
+    if schema is not None and wanted != "parquet":
+        return export_download(request, path, wanted, sha256=sha256, name=f"synthetic-cohort-{job.id}", schema=schema)
     return Download(path, sha256=sha256, media_type=PARQUET, filename=f"synthetic-cohort-{job.id}.parquet")
+
+
+def _schema_of_model(request: GenerateRequest, services: Services) -> Schema:
+    """For a cohort that was written without its schema; NotFound where its model is gone."""
+    return services.store.model(request.model_id).table_schema
 
 
 def job_report(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 from service.api.auditing import system_event
 from service.api.deps import Services
 from service.api.submissions import needed_things, remove_job
@@ -44,7 +46,8 @@ def _removed(job_ids: Sequence[str], services: Services) -> int:
 def _is_removed(job_id: str, services: Services) -> bool:
     """Remove a job. One that cannot be removed now must not keep the others: its turn comes again."""
     try:
-        with services.audit.recorded_if_possible(system_event("job.expire", f"job/{job_id}")):
+        status = services.jobs.read(job_id).status
+        with services.audit.recorded_if_possible(system_event("job.expire", f"job/{job_id}", status=status)):
             remove_job(job_id, services)
     except NotFound:  # somebody else has deleted it
         return False
@@ -82,9 +85,15 @@ def _sweep_kind(kind: Kind, seconds: int, services: Services) -> int:
 
 
 def _may_go(kind: Kind, thing_id: str, services: Services) -> bool:
+    if not services.store.exists(kind, thing_id):  # somebody else has deleted it since it was listed
+        return False
     if kind == "cohorts":
         return thing_id in services.jobs.ended()
-    return kind == "datasets" or services.store.model(thing_id).origin != "bundled"
+    try:
+        return kind == "datasets" or services.store.model(thing_id).origin != "bundled"
+    except ValidationError:  # of another version: not ours to judge, and no reason to keep everything else
+        log.error("the record of model %s is not valid; it stays", thing_id)
+        return False
 
 
 def _is_swept(kind: Kind, thing_id: str, services: Services) -> bool:

@@ -9,6 +9,7 @@ import structlog
 from model.spec.errors import DataError
 from model.spec.guidance import check_guidance
 from model.spec.ratios import check_ratios
+from model.spec.schema import Feature, Label, NumericalFeature, Schema
 from service.api.access import check_owner
 from service.api.auditing import event
 from service.api.deps import Caller, Services
@@ -80,9 +81,11 @@ def delete_model(model_id: str, services: Services, *, caller: Caller) -> None:
 def delete_job(job_id: str, services: Services, *, caller: Caller) -> None:
     """Remove a job that has ended, with its cohort and report; a model that it made stays."""
     with services.exclusive:
-        check_ended(services.jobs.read(job_id))
+        record = services.jobs.read(job_id)
+        check_ended(record)
         _check_unused(job_id, services, caller=caller)
-        with services.audit.recorded_if_possible(event("job.delete", f"job/{job_id}", caller=caller)):
+        deletion = event("job.delete", f"job/{job_id}", caller=caller, status=record.status)
+        with services.audit.recorded_if_possible(deletion):
             remove_job(job_id, services)
     services.queue.forget(job_id)
 
@@ -120,7 +123,7 @@ def _check(request: Request, services: Services) -> None:
         case TrainRequest():
             _check_train(request, services)
         case GenerateRequest():
-            _check_generate(request, services)
+            check_generate(request, services)
         case EvaluateRequest():
             _check_evaluate(request, services)
 
@@ -130,7 +133,8 @@ def _check_train(request: TrainRequest, services: Services) -> None:
         raise DataError("the dataset has one stay; a training needs one to learn from and one to hold out")
 
 
-def _check_generate(request: GenerateRequest, services: Services) -> None:
+def check_generate(request: GenerateRequest, services: Services) -> None:
+    """NotFound, LimitExceeded, RatioError or GuidanceError for a cohort that cannot be drawn."""
     schema = services.store.model(request.model_id).table_schema
     largest = min(services.settings.max_stays, services.settings.max_queued_stays)
     if request.n_stays > largest:
@@ -156,6 +160,39 @@ def _check_holdout(holdout: DatasetRecord, dataset: DatasetRecord) -> None:
     missing = [name for name in schema.columns if name not in holdout.columns]
     if missing:
         raise DataError(f"the holdout dataset has no column '{missing[0]}', which the dataset has")
+    misfit = _misfit(holdout.table_schema, schema)
+    if misfit is not None:
+        advice = "upload it with the dataset's schema"
+        raise DataError(f"the holdout dataset's column '{misfit}' is not described as it is in the dataset; {advice}")
+
+
+def _misfit(schema: Schema, wanted: Schema) -> str | None:
+    """A column that `schema` describes so that its values need not be what `wanted` says of them.
+
+    Read with a schema of one's own making, a table tells by its errors how many rows have which value.
+    """
+    if schema.stay_id != wanted.stay_id:
+        return wanted.stay_id
+    if (schema.time, schema.binning) != (wanted.time, wanted.binning):
+        return wanted.time
+    known = {column.name: column for column in (*schema.features, *schema.labels)}
+    return next(
+        (each.name for each in (*wanted.features, *wanted.labels) if not _fits(known.get(each.name), each)), None
+    )
+
+
+def _fits(column: Feature | Label | None, wanted: Feature | Label) -> bool:
+    """Whether a column holds nothing but what `wanted` may hold. A label will do as a feature: it is never missing."""
+    if column is None or (_is_static(wanted) and not _is_static(column)):
+        return False
+    if isinstance(wanted, NumericalFeature) or isinstance(column, NumericalFeature):
+        return type(column) is type(wanted)
+    is_never_missing = isinstance(column, Label) or not isinstance(wanted, Label)
+    return is_never_missing and set(column.categories) <= set(wanted.categories)
+
+
+def _is_static(column: Feature | Label) -> bool:
+    return isinstance(column, Label) or column.static
 
 
 def _check_cohort(job_id: str, services: Services) -> None:

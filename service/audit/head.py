@@ -32,6 +32,10 @@ class Head(Spec):
     size: int = Field(ge=0)
     mac: str | None = Field(None, description="hex; null where there is no key")
 
+    def can_become(self, later: Head | None) -> bool:
+        """Whether `later` can be the head of the same log at a later time."""
+        return later is not None and (later.count > self.count or (later.count, later.hash) == (self.count, self.hash))
+
     def signed(self, key: bytes | None) -> Head:
         """The same head, vouched for by `key`."""
         return self.model_copy(update={"mac": None if key is None else self._mac(key)})

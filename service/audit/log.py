@@ -38,6 +38,7 @@ class AuditLog:
         self._installation = installation
         self._key = key
         self._max_bytes = max_bytes
+        self._latest: Head | None = None  # as this process knows it: a log only grows
 
     def append(self, event: Event) -> Entry:
         """Put down an event; it is on the disk when this returns. AuditUnavailable if it cannot be put down."""
@@ -113,7 +114,12 @@ class AuditLog:
     def _head(self) -> Head:
         """The head; that of a new log if there is nothing at all."""
         head = read_head(self.folder, self._key)
+        if self._latest is not None and not self._latest.can_become(head):
+            raise AuditUnavailable(f"the audit log was put back to an earlier state, or is another one; {DAMAGED}")
+        if head is not None and head.mac is not None and self._key is None:
+            raise AuditUnavailable(f"{HEAD_FILE} is signed, and here CDMT_AUDIT_KEY_FILE names no key to go on with")
         if head is not None:
+            self._latest = head
             return head
         if log_files(self.folder):
             raise AuditUnavailable(f"the audit log has no {HEAD_FILE}; {DAMAGED}")
@@ -184,6 +190,7 @@ class AuditLog:
                 content = content[os.write(descriptor, content) :]
             os.fsync(descriptor)
         write_head(self.folder, after)
+        self._latest = after
         return entry, after
 
     @contextmanager

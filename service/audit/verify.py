@@ -16,6 +16,11 @@ from service.audit.head import Head
 from service.audit.log import MAX_TAIL_BYTES, file_name
 from service.audit.snapshot import snapshot
 
+MAX_PROBLEMS = 100
+"""After so many the search ends: each costs a look at what comes behind it, and rubbish has millions."""
+UNKNOWN_TO_HEAD = "was written right before a crash, or added by somebody else: the head"
+SEAL, MAX_SEAL_BYTES = b'"log.seal"', 1024
+
 
 class Finding(NamedTuple):
     """Something to say about a place; line 0 is the file as a whole."""
@@ -80,6 +85,8 @@ class _Walk:
                 name, 0, f"by its name it begins with entry {int(name[6:18])}, and {self._number + 1} is due"
             )
         for line, start, end in (lines := _Lines(content)):
+            if self._has_seen_enough:
+                return
             entry = _whole_entry(content, start, end)
             if not isinstance(entry, BadLine):
                 self._take(*entry, Finding(name, line, ""))
@@ -95,6 +102,9 @@ class _Walk:
 
     def compare(self, *, has_head: bool, key: bytes | None) -> None:
         """What the head and the auditor know against what was found."""
+        if self._has_seen_enough:
+            self._complain(*self.found.problems[-1][:2], "there may be more behind it: the search has ended here")
+            return
         self.found.count, self.found.hash = self._number, self._hash
         if self._head is None:
             self._complain(HEAD_FILE, 0, "it is not the head of an audit log" if has_head else "it is missing")
@@ -102,6 +112,10 @@ class _Walk:
             self._compare_head(self._head, key)
         if self._expected is not None:
             self._compare_mark(self._expected, "the checkpoint")
+
+    @property
+    def _has_seen_enough(self) -> bool:
+        return len(self.found.problems) >= MAX_PROBLEMS
 
     def _take(self, entry: Entry, digest: str, place: Finding) -> None:
         due = self._number + 1
@@ -114,6 +128,8 @@ class _Walk:
             self._check_first(entry, place)
         elif self._hash not in (None, entry.previous):
             self._complain(place.file, place.line, "it does not follow the entry before it: one of them was put there")
+        if entry.action == "log.recover":
+            self.found.notes.append(self._last._replace(message=f"it {UNKNOWN_TO_HEAD} did not know of it"))
         self._number, self._hash, self._last = entry.number, digest, place
         if entry.number in self._wanted:
             self._seen[entry.number] = (place, digest)
@@ -131,8 +147,7 @@ class _Walk:
             message = f"it goes on to entry {self._number}, and {HEAD_FILE} knows of {head.count}"
             self._complain(self._last.file, self._last.line, message)
         elif self._number == head.count + 1:
-            message = "it was written right before a crash, or added by somebody else: the head does not know of it"
-            self.found.notes.append(self._last._replace(message=message))
+            self.found.notes.append(self._last._replace(message=f"it {UNKNOWN_TO_HEAD} does not know of it"))
 
     def _compare_mark(self, mark: Head | Checkpoint, who: str) -> None:
         if self._number < mark.count:
@@ -149,20 +164,19 @@ class _Walk:
 
     def _seal_of(self, content: bytes, start: int) -> int | None:
         """Where the entry begins that seals what a crash left from `start` on; None if none does."""
-        found, begin = None, content.find(b"\n", start) + 1
-        while 0 < begin <= start + MAX_TAIL_BYTES:  # the last one: a seal may have been torn or forgotten itself
-            end = content.find(b"\n", begin)
-            if end >= 0 and self._is_seal(content[begin:end], content[start : begin - 1]):
+        found, at, last = None, start, start + MAX_TAIL_BYTES
+        while (at := content.find(SEAL, at + 1, last + MAX_SEAL_BYTES)) >= 0:  # the last one: a seal may be torn itself
+            begin, end = content.rfind(b"\n", start, at) + 1, content.find(b"\n", at)
+            if start < begin <= last and end >= 0 and self._is_seal(content[begin:end], content, start, begin - 1):
                 found = begin
-            begin = end + 1
         return found
 
-    def _is_seal(self, line: bytes, torn: bytes) -> bool:
+    def _is_seal(self, line: bytes, content: bytes, start: int, end: int) -> bool:
         try:
             entry, _ = decode(line)
         except BadLine:
             return False
-        details = {"bytes": len(torn), "sha256": hashlib.sha256(torn).hexdigest()}
+        details = {"bytes": end - start, "sha256": hashlib.sha256(memoryview(content)[start:end]).hexdigest()}
         return entry.action == "log.seal" and entry.number == self._number + 1 and entry.details == details
 
     def _complain(self, file: str, line: int, message: str) -> None:

@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from model.spec.errors import CDMTError
-from service.cli import audit, backup, benchmark, encryption, keys, offline, online, reproduction, sources
+from service.cli import audit, backup, benchmark, encryption, export, keys, offline, online, reproduction, sources
 from service.cli.show import err
 from service.cli.stack import interruptible
 
@@ -37,6 +37,7 @@ app.add_typer(sources.app, name="import", rich_help_panel="On files, without a s
 app.command(rich_help_panel="On files, without a server")(offline.train)
 app.command(rich_help_panel="On files, without a server")(offline.generate)
 app.command(rich_help_panel="On files, without a server")(offline.evaluate)
+app.command(rich_help_panel="On files, without a server")(export.export)
 app.command(rich_help_panel="On files, without a server")(reproduction.reproduce)
 app.command(rich_help_panel="On files, without a server")(benchmark.bench)
 

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from model.spec.errors import CDMTError
-from service.audit.entries import Entry
+from service.audit.entries import Entry, Event
 from service.audit.head import read_head, read_key
-from service.audit.opening import open_audit
+from service.audit.opening import local_caller, open_audit
 from service.audit.reading import Filter, entries
 from service.audit.verify import Checkpoint, Finding, verify
 from service.cli.show import err, out
@@ -54,7 +54,7 @@ def verify_log(
         out.print(f"PROBLEM: {_told(problem)}", style="bold red", markup=False)
     if found.problems:
         raise CDMTError(f"the audit log is not as it was written: {len(found.problems)} problems")
-    signed = "its head is signed" if settings.audit_key_file else "its head is not signed (CDMT_AUDIT_KEY_FILE)"
+    signed = "its head is signed" if settings.audit_key_file else "no signature was checked (CDMT_AUDIT_KEY_FILE)"
     out.print(f"whole: {found.count} entries; {signed}", markup=False)
 
 
@@ -97,6 +97,7 @@ def sign_head() -> None:
     if verify(_present(log.folder), installation=known_installation_id(settings.data_dir)).problems:
         raise CDMTError("the audit log is not as it was written: cdmt audit verify")
     log.sign()
+    log.append(Event(action="log.sign", caller=local_caller()))
     err.print("The head of the audit log is signed.")
 
 

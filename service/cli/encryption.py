@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from model.spec.errors import CDMTError
+from service.audit.entries import Event
+from service.audit.opening import local_caller, open_audit
 from service.cli.online import DataDir, settings
 from service.cli.show import err
 from service.contracts.data_folder import claim
-from service.contracts.records import SYNTHETIC, TABLE, WEIGHTS
-from service.contracts.storage import ArtifactStore, sync_folder
+from service.contracts.sealing import guarded_files
+from service.contracts.storage import ArtifactStore, give_to_owner_of, sync_folder
 from service.contracts.vault import Vault, read_vault
-
-CHECKPOINT = "training.safetensors"
 
 
 def encrypt(*, data_dir: DataDir = None) -> None:
@@ -29,30 +28,26 @@ def encrypt(*, data_dir: DataDir = None) -> None:
     vault = read_vault(chosen.encryption_key_file)
     claim(chosen.data_dir)
     store = ArtifactStore(chosen.data_dir, files=vault)
-    old = [path for path in _files(store) if not vault.is_up_to_date(path)]
-    for path in old:
-        _renew(path, vault)
+    old = [path for path in guarded_files(store) if not vault.is_up_to_date(path)]
+    done = Event(action="data.encrypt", caller=local_caller(), details={"key": vault.key_id.hex(), "files": len(old)})
+    with open_audit(chosen).recorded(done):
+        for path in old:
+            _renew(path, vault)
     err.print(f"{len(old)} files were encrypted; all others were.")
-
-
-def _files(store: ArtifactStore) -> Iterator[Path]:
-    """Those that are encrypted where there is a key. A bundled model is everybody's."""
-    wanted = [("datasets", TABLE), ("models", WEIGHTS), ("jobs", SYNTHETIC), ("work", CHECKPOINT)]
-    for folder, name in wanted:
-        for path in sorted((store.root / folder).glob(f"*/{name}")):
-            if folder != "models" or store.model(path.parent.name).origin != "bundled":
-                yield path
 
 
 def _renew(path: Path, vault: Vault) -> None:
     """Replace a file by itself, encrypted, in one step."""
     beside = path.with_name(f".{path.name}.encrypted")
+    beside.unlink(missing_ok=True)  # of one that was killed
     try:
         with vault.source(path).open("rb") as source, vault.create(beside) as target:
             shutil.copyfileobj(source, target, 1 << 20)
         with beside.open("rb") as file:
             os.fsync(file.fileno())
+        give_to_owner_of(path.parent, beside)
         beside.replace(path)
+        sync_folder(path.parent)
     finally:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,7 +15,7 @@ from rich.table import Table
 
 from service.audit.entries import Action, Event
 from service.audit.log import AuditLog
-from service.audit.opening import open_audit
+from service.audit.opening import local_caller, open_audit
 from service.cli.online import DataDir, settings
 from service.cli.show import notice, out
 from service.contracts.jobs import now
@@ -99,7 +98,7 @@ def _recording(action: Action, recorded: Callable[[Event], AbstractContextManage
         Event(
             action=action,
             object=f"key/{record.id}",
-            caller=f"local:{_user()}",
+            caller=local_caller(),
             details={"name": record.name, "scopes": " ".join(record.scopes)},
         )
     )
@@ -125,11 +124,3 @@ def _hand_over(new: NewKey, sink: IO[str]) -> None:
     expires = f"until {record.expires_at:%Y-%m-%d}" if record.expires_at else "for ever"
     notice(f"Key {record.id} of '{record.name}' for {', '.join(record.scopes)}, {expires}. It is not shown again.")
     sink.write(f"{new.key}\n")
-
-
-def _user() -> str:
-    """Who runs this, by name; by number where the machine, such as a container, has none."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())

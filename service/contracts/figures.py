@@ -20,7 +20,7 @@ from service.contracts.requests import GenerateRequest
 
 BOUNDS = (1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 72 * 3600)
 """Upper bounds of the buckets of a job's duration, in seconds; a last bucket has no bound."""
-GPU_EXPIRES_SECONDS = 24 * 3600  # so that workers that are no more leave nothing
+VITALS_EXPIRE_SECONDS = 24 * 3600  # so that workers that are no more leave nothing
 
 ModelLoad = Literal["loaded", "warm"]
 
@@ -46,6 +46,14 @@ class GpuMemory(Spec):
     allocated: int
     reserved: int
     total: int
+
+
+class Vitals(Spec):
+    """What a worker computes on, the bytes of memory that its process has, and of its GPU, if it uses one."""
+
+    device: str
+    resident: int
+    gpu: GpuMemory | None = None
 
 
 class Figures:
@@ -76,10 +84,10 @@ class Figures:
         except RedisError:
             return
 
-    def gpu_used(self, worker: str, memory: GpuMemory) -> None:
-        """Show how much of its GPU a worker uses now."""
+    def vitals_of(self, worker: str, vitals: Vitals) -> None:
+        """Show how a worker is now."""
         try:
-            self._redis.set(self._gpu_key(worker), memory.model_dump_json(), ex=GPU_EXPIRES_SECONDS)
+            self._redis.set(self._vitals_key(worker), vitals.model_dump_json(), ex=VITALS_EXPIRE_SECONDS)
         except RedisError:
             return
 
@@ -88,13 +96,17 @@ class Figures:
         raw = cast("Mapping[bytes, bytes]", self._redis.hgetall(self._prefix))
         return _totals({key.decode(): value.decode() for key, value in raw.items()})
 
+    def vitals(self, workers: Sequence[str]) -> list[Vitals | None]:
+        """How each of the workers was when it last said so; None of one that has not worked. Raises RedisError."""
+        texts = cast("list[object]", self._redis.mget([self._vitals_key(name) for name in workers])) if workers else []
+        return [Vitals.model_validate_json(text) if isinstance(text, bytes | str) else None for text in texts]
+
     def gpus(self, workers: Sequence[str]) -> list[GpuMemory]:
         """What those of the workers use that have a GPU. Raises RedisError."""
-        texts = cast("list[object]", self._redis.mget([self._gpu_key(name) for name in workers])) if workers else []
-        return [GpuMemory.model_validate_json(text) for text in texts if isinstance(text, bytes | str)]
+        return [vitals.gpu for vitals in self.vitals(workers) if vitals is not None and vitals.gpu is not None]
 
-    def _gpu_key(self, worker: str) -> str:
-        return f"{self._prefix}:gpu:{worker}"
+    def _vitals_key(self, worker: str) -> str:
+        return f"{self._prefix}:vitals:{worker}"
 
 
 def _duration(record: JobRecord) -> float:

@@ -22,12 +22,17 @@ EXPIRES_SECONDS = 30 * 24 * 3600  # longer than any job may run, so that a forgo
 
 
 class Progress(Spec):
-    """How far the present step of a job is; `eta_seconds` is for that step."""
+    """How far the present step of a job is; `eta_seconds` is for that step.
+
+    `losses` of a training: pairs of the optimiser step and the loss of the averaged weights on stays that are not
+    learned from, one each time that it was measured.
+    """
 
     step: str
     value: int
     max: int
     eta_seconds: float | None = None
+    losses: tuple[tuple[int, float], ...] = ()
 
 
 WAITING_FOR_EVALUATION = Progress(step="waiting for the evaluation", value=0, max=1)

@@ -75,8 +75,7 @@ class Vault:
 
     def is_up_to_date(self, path: Path) -> bool:
         """Whether a file is encrypted with the key in use."""
-        with path.open("rb") as file:
-            return file.read(len(MAGIC) + ID_BYTES) == MAGIC + self.key_id
+        return key_id_of(path) == self.key_id
 
     def opened(self, path: Path) -> io.BufferedReader:
         """A file to be read in any order."""
@@ -93,6 +92,13 @@ class Vault:
 
     def _cipher(self, key_id: bytes, salt: bytes) -> AESGCM:
         return AESGCM(_derived(self.keys[key_id], salt, b"cdmt file"))
+
+
+def key_id_of(path: Path) -> bytes | None:
+    """The id of the key with which a file is encrypted; None for one that is plain."""
+    with path.open("rb") as file:
+        begin = file.read(len(MAGIC) + ID_BYTES)
+    return begin[len(MAGIC) :] if begin.startswith(MAGIC) else None
 
 
 def open_files(key_file: Path | None) -> Files:

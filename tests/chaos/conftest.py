@@ -11,14 +11,15 @@ import pytest
 
 from tests.chaos.client import Client
 from tests.chaos.disk import small_disk
-from tests.chaos.furniture import furnish, train_tiny
+from tests.chaos.furniture import furnish
 from tests.chaos.stack import LEASE_SECONDS, Stack, running
+from tests.worker.conftest import train_tiny
 
 ROUNDS = int(os.environ.pop("CDMT_CHAOS_ROUNDS", "1"))
 SEED = int(os.environ.pop("CDMT_CHAOS_SEED", "") or SystemRandom().randrange(10**6))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Valkey, the gateway and four workers, two of which generate, over a store on a small disk."""
     folder = tmp_path_factory.mktemp("chaos")
@@ -36,7 +37,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def truth() -> dict[str, str]:
     """Name of a job -> sha256 of its result without faults, as far as it is known yet."""
     return {}
@@ -50,7 +51,7 @@ def client(stack: Stack) -> Iterator[Client]:
     client.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def log_folder(stack: Stack) -> Path:
     """Where the processes write."""
     return stack.gateway.log.parent

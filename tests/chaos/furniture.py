@@ -7,29 +7,10 @@ from pathlib import Path
 
 from service.contracts.records import ModelRecord
 from service.contracts.storage import RECORD, ArtifactStore, write_record
-from tests.worker.conftest import CPU, DATASET_ID, ignore_progress, never, publish_dataset
-from tests.worker.tables import SCHEMA, TINY_NETWORK, TINY_TRAINING, write_table
-from worker.train import Recipe, train_model
+from tests.worker.conftest import DATASET_ID, publish_dataset
 
 JUDGED, FREE = "tiny-judged", "tiny-free"
 """A model whose training data are in the store, so that its cohorts are evaluated; and one from elsewhere."""
-
-
-def train_tiny(folder: Path) -> Path:
-    """Train a tiny model into the new folder `folder`/model."""
-    destination = folder / "model"
-    destination.mkdir(parents=True)
-    train_model(
-        write_table(folder / "table.parquet"),
-        SCHEMA,
-        recipe=Recipe(name="tiny", training=TINY_TRAINING, network=TINY_NETWORK),
-        destination=destination,
-        compute=CPU,
-        workdir=None,
-        progress=ignore_progress,
-        cancelled=never,
-    )
-    return destination
 
 
 def furnish(data_dir: Path, trained: Path) -> None:

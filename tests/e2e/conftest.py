@@ -30,9 +30,9 @@ SCHEMA: dict[str, Any] = {
 ADMIN_KEY = "an-admin-of-the-tests-" + "0" * 20
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client of a running stack; the stack is stopped at the end of the session."""
+    """A client of a running stack; the stack is stopped at the end of the module."""
     folder = tmp_path_factory.mktemp("stack")
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(("CDMT_", "REDIS_URL"))}
     (folder / "key").write_text(ADMIN_KEY)
@@ -53,19 +53,19 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     os.environ.update(kept)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def logs(client: httpx.Client) -> Path:
     """The folder of the stack's logs."""
     return Path(client.headers["X-Logs"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def data_dir(logs: Path) -> Path:
     """Where the stack keeps its things."""
     return logs.parent / "var"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def admin_key() -> str:
     """The key of the stack's admin."""
     return ADMIN_KEY
@@ -96,7 +96,7 @@ class Job:
         found: dict[str, Any] = self.client.get(self.url).raise_for_status().json()
         return found
 
-    def until(self, what: Callable[[dict[str, Any]], Any], *, seconds: float = 60) -> list[dict[str, Any]]:
+    def until(self, what: Callable[[dict[str, Any]], Any], *, seconds: float = 120) -> list[dict[str, Any]]:
         """Poll until `what(job)` is true; everything that was seen on the way."""
         deadline = time.monotonic() + seconds
         seen = [self.look()]

@@ -10,10 +10,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.chaos.furniture import furnish, train_tiny
+from tests.chaos.furniture import furnish
 from tests.chaos.stack import running
 from tests.load.figures import figures, shortcomings
 from tests.load.run import Tally, bombard
+from tests.worker.conftest import train_tiny
 
 
 def main(argv: Sequence[str] | None = None) -> int:

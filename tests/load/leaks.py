@@ -19,10 +19,11 @@ import httpx
 import psutil
 from redis import Redis
 
-from tests.chaos.furniture import furnish, train_tiny
+from tests.chaos.furniture import furnish
 from tests.chaos.invariants import check_remains
 from tests.chaos.stack import Member, Stack, running
 from tests.load.run import bombard
+from tests.worker.conftest import train_tiny
 
 PARTS = 4
 SETTLE_SECONDS = 4.0

@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.apportionment import largest_remainder
 from model.spec.errors import RatioError
 from model.spec.ratios import LabelRatios, Stratum
 from model.spec.schema import Label, NumericalFeature, Schema
-from model.strata import count_labels, label_joint, largest_remainder, plan_labels, rake
+from model.strata import count_labels, label_joint, plan_labels, rake
 
 DEATH = Label(name="death", categories=("0", "1"))
 UNIT = Label(name="unit", categories=("MICU", "SICU", "CCU"))

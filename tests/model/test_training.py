@@ -135,7 +135,7 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(encoded: Encoded, toy_co
 def test_time_is_a_limit_too(encoded: Encoded, toy_codec: Codec) -> None:
     summary = fit(encoded, toy_codec, training=quick(max_steps=10_000_000, max_minutes=0.02)).summary
     assert 0 < summary.steps < 10_000
-    assert 1.0 <= summary.seconds < 5.0
+    assert 1.0 <= summary.seconds < 60  # and not for ever; the machine may be busy
 
 
 @pytest.mark.parametrize("schedule", ["learnable", "fixed"])

@@ -45,7 +45,7 @@ def running(
 def test_it_is_well_as_soon_as_jobs_would_be_run(
     running: subprocess.Popen[str], redis: Redis, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while health.main() == 1 and "none is alive" not in (told := capsys.readouterr().out):
         assert "no answer: " in told
         assert time.monotonic() < deadline

@@ -14,14 +14,16 @@ from urllib.parse import quote
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+from redis.retry import Retry as ClientRetry
 from rq import Queue, Retry
 from rq.command import send_stop_job_command
 from rq.job import Job, JobStatus
 
 from service.connection import connect
 from service.contracts import live
-from service.contracts.figures import Figures, GpuMemory
+from service.contracts.figures import Figures, GpuMemory, Vitals
 from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import SERIALIZER, queue_name
@@ -35,6 +37,7 @@ from service.workload import backlog
 from tests.service.queueing import drawn, generate, start_in_rq
 
 RULES = Path(__file__).parents[2] / "docker" / "redis.acl"
+NO_RETRY = ClientRetry(NoBackoff(), 0)
 EMPTY_SHA256 = sha256(b"").hexdigest()
 
 
@@ -130,7 +133,7 @@ def test_nobody_comes_in_without_a_password_or_with_another_s(server: Server) ->
     for user, password in [
         (None, None), ("default", ""), ("gateway", ""), ("gateway", server.passwords["worker"]), ("nobody", "x")
     ]:  # fmt: skip
-        stranger = Redis(unix_socket_path=str(server.socket), username=user, password=password)
+        stranger = Redis(unix_socket_path=str(server.socket), username=user, password=password, retry=NO_RETRY)
         with stranger, pytest.raises(AuthenticationError):
             stranger.ping()
 
@@ -160,7 +163,7 @@ def test_what_no_role_may(server: Server, user: str, command: str) -> None:
         ("gateway", "SADD rq:workers rq:worker:w"),
         ("gateway", "SUBSCRIBE rq:pubsub:w"),
         ("gateway", "PUBLISH other x"),
-        ("gateway", "SET cdmt:1:figures:gpu:w 1"),
+        ("gateway", "SET cdmt:1:figures:vitals:w 1"),
         ("worker", "PUBLISH rq:pubsub:w x"),  # stop another worker's job
         ("worker", "SUBSCRIBE other"),
         ("worker", "SET rq:suspended 1"),  # stop all workers
@@ -237,7 +240,7 @@ def test_gateway_and_worker_can_work_together(
         put_down = enqueue("listen")
         _until((tmp_path / "listen").exists)
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         assert put_down.get_status() == JobStatus.QUEUED
     with Redis.from_url(server.url("worker")) as worker:
         live.write_progress(worker, "job-1", live.WAITING_FOR_EVALUATION)
@@ -245,14 +248,15 @@ def test_gateway_and_worker_can_work_together(
         live.clear(worker, "job-1")
         figures = Figures(worker, installation)
         figures.model_taken("warm")
-        figures.gpu_used("w", GpuMemory(allocated=1, reserved=2, total=3))
+        memory = GpuMemory(allocated=1, reserved=2, total=3)
+        figures.vitals_of("w", Vitals(device="H100", resident=1, gpu=memory))
         assert figures.totals().models["warm"] == 1
         assert len(figures.gpus(["w"])) == 1
     assert process.returncode == 0
     assert refused() == []
 
 
-def _until(what: Callable[[], bool], *, seconds: float = 30) -> None:
+def _until(what: Callable[[], bool], *, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "waited in vain"

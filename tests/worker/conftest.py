@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from service.contracts.records import TABLE, DatasetRecord, ModelRecord
 from service.contracts.requests import Request
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore, file_sha256, manifest, write_record
+from tests.model.evaluation.conftest import shorten
 from tests.worker.tables import SCHEMA, TINY_NETWORK, TINY_TRAINING, made_up_stays, write_table
 from worker.train import Recipe, train_model
 from worker.workshop import Workshop, open_workshop
@@ -57,22 +59,37 @@ def publish_dataset(store: ArtifactStore) -> DatasetRecord:
     return record
 
 
+@pytest.fixture(autouse=True)
+def short_reports() -> Iterator[None]:
+    """The networks of a report learn for two epochs in this process: what they find is the evaluation's to test."""
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch)
+        yield
+
+
+def train_tiny(folder: Path) -> Path:
+    """Train a tiny model into the new folder `folder`/model. The networks of its report learn for two epochs."""
+    destination = folder / "model"
+    destination.mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch)
+        train_model(
+            write_table(folder / "table.parquet"),
+            SCHEMA,
+            recipe=Recipe(name="tiny", training=TINY_TRAINING, network=TINY_NETWORK),
+            destination=destination,
+            compute=CPU,
+            workdir=None,
+            progress=ignore_progress,
+            cancelled=never,
+        )
+    return destination
+
+
 @pytest.fixture(scope="session")
 def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny model, as `train_model` left it."""
-    folder = tmp_path_factory.mktemp("model")
-    table = write_table(tmp_path_factory.mktemp("table") / "table.parquet")
-    train_model(
-        table,
-        SCHEMA,
-        recipe=Recipe(name="tiny", training=TINY_TRAINING, network=TINY_NETWORK),
-        destination=folder,
-        compute=CPU,
-        workdir=None,
-        progress=ignore_progress,
-        cancelled=never,
-    )
-    return folder
+    return train_tiny(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def enqueue(redis: Redis) -> Callable[..., Job]:
     return enqueue_one
 
 
-def until(what: Callable[[], Any], *, seconds: float = 20) -> None:
+def until(what: Callable[[], Any], *, seconds: float = 120) -> None:
     """Return as soon as `what()` is true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not what():
@@ -105,12 +105,21 @@ def test_a_job_that_was_deleted_while_its_horse_loaded_is_done(
             near.send(Errand(job_id, QUEUE, "gone"))
             assert near.recv() is True
         near.close()
-        horse.join(5)
+        horse.join(60)
     assert [(line["event"], line["error"]) for line in lines] == [
         ("job_gone", "NoSuchJobError"),
         ("job_gone", "ValueError"),
     ]
     assert not (tmp_path / "notes").exists()
+
+
+def test_a_horse_whose_parent_died_meanwhile_ends_without_a_word(redis: Redis) -> None:
+    worker = LeasedWorker(QUEUE, connection=redis, name="w", timing=TIMING, prepare_for_work=False)
+    near, far = Pipe()
+    near.send(Errand("deleted", QUEUE, "gone"))
+    near.close()
+    with far:
+        serve_errands(far, worker, n_jobs=9)  # it answers nobody, and finds nobody who has another
 
 
 def test_two_jobs_run_in_one_horse_that_is_not_the_worker(
@@ -174,7 +183,7 @@ def test_a_stopped_job_ends_at_once_and_is_not_run_again(
     begin = time.monotonic()
     send_stop_job_command(redis, job.id, serializer="json")
     until(ended(job, JobStatus.STOPPED))
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 30  # of the sixty that it would sleep
     after = enqueue("note", str(notes))
     until(ended(after, JobStatus.FINISHED))
     assert len(pids(notes)) == 2
@@ -199,7 +208,7 @@ def test_an_idle_worker_ends_on_sigterm_and_takes_its_horse_along(
     worker = start()
     until(ended(enqueue("note", str(notes)), JobStatus.FINISHED))
     worker.terminate()
-    assert worker.wait(5) == 0
+    assert worker.wait(60) == 0
     until(lambda: not alive(pids(notes)[0]))
 
 
@@ -211,7 +220,7 @@ def test_a_busy_worker_ends_on_sigterm_and_hands_its_job_back_unharmed(
     job = enqueue("sleep_once", str(notes))
     until(lambda: pids(notes))
     worker.terminate()
-    assert worker.wait(8) == 0
+    assert worker.wait(60) == 0
     assert not alive(pids(notes)[0])
     assert Queue(QUEUE, connection=redis, serializer="json").job_ids == [job.id]
     assert Job.fetch(job.id, connection=redis, serializer="json").retries_left == 2
@@ -231,7 +240,7 @@ def test_a_job_that_listens_is_put_down_at_once_and_goes_first_although_it_has_n
     begin = time.monotonic()
     worker.terminate()
     assert worker.wait(10) == 0
-    assert time.monotonic() - begin < 8  # long before the grace is over
+    assert time.monotonic() - begin < 20  # long before the grace is over
     assert Queue(QUEUE, connection=redis, serializer="json").job_ids == [job.id, other.id]
     assert lost.read_text() == f"{job.id} requeued=True stopped=False\n"
     start()
@@ -251,7 +260,7 @@ def test_a_second_signal_takes_the_job_away_at_once(
     time.sleep(1.2)
     assert worker.poll() is None
     worker.terminate()
-    assert worker.wait(5) == 0
+    assert worker.wait(20) == 0  # the grace is 30
     assert Job.fetch(job.id, connection=redis, serializer="json").retries_left == 2
     assert lost.read_text() == f"{job.id} requeued=True stopped=False\n"
 
@@ -277,7 +286,7 @@ def test_a_short_job_is_finished_before_the_worker_ends_on_sigterm(
     job = enqueue("sleep", str(notes), 0.5)
     until(lambda: pids(notes))
     worker.terminate()
-    assert worker.wait(5) == 0
+    assert worker.wait(60) == 0
     assert job.get_status(refresh=True) == JobStatus.FINISHED
     assert not lost.exists()
 
@@ -345,7 +354,7 @@ def test_an_idle_worker_waits_for_redis_for_a_while_and_then_ends_with_an_error(
             until(lambda: get_keys(queue))
             server.kill()
             server.wait()
-            assert worker.wait(20) == 1
+            assert worker.wait(60) == 1
         finally:
             worker.kill()
             server.kill()

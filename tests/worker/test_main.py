@@ -50,6 +50,7 @@ from worker.generate import generate_cohort
 from worker.models import read_model
 
 WAITING = WAITING_FOR_EVALUATION.step
+SOON = 10.0  # seconds; a tenth of one where the machine has nothing else to do
 
 
 class Worker:
@@ -188,7 +189,7 @@ def test_jobs_run_warm_are_cancelled_and_are_done_again_when_their_process_is_ki
     begin = time.monotonic()
     assert queue.cancel(endless).status == "cancelling"
     until(has(queue, endless, "cancelled"))
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < SOON
     assert not list((queue.jobs.store.root / "staging").iterdir())
 
     # the horse is killed in the middle of a job: another one does it again, from the start
@@ -258,7 +259,7 @@ def test_a_job_that_does_not_listen_is_stopped_by_force_and_sigterm_puts_a_job_b
     last = submit(queue, 1_000_000)
     until(samples(queue, last))
     worker.process.terminate()
-    assert worker.process.wait(10) == 0
+    assert worker.process.wait(60) == 0
     assert queue.jobs.read(last).status == "queued"
     assert queue.status(queue.jobs.read(last)).queue_position == 0
 
@@ -302,9 +303,9 @@ def test_a_training_whose_process_is_killed_goes_on_from_its_checkpoint(queue: J
         until(lambda: training_step(queue, record.id) > 0)
         assert training_step(queue, record.id) > 20
         until(has(queue, record.id, "succeeded"))
+        until(lambda: not list((queue.jobs.store.root / "work").iterdir()))  # swept after the record was written
     assert queue.jobs.read(record.id).attempts == 2
     assert queue.jobs.store.model(record.id).n_steps == 600
-    until(lambda: not list((queue.jobs.store.root / "work").iterdir()))  # swept after the record was written
 
 
 def trained_beyond(queue: JobQueue, job_id: str, step: int) -> bool:
@@ -330,8 +331,8 @@ def test_a_training_that_is_told_to_end_loses_no_step_and_goes_on_in_the_next_wo
             until(partial(trained_beyond, queue, job_id, before + 40))
             begin = time.monotonic()
             worker.process.terminate()
-            assert worker.process.wait(10) == 0
-            assert time.monotonic() - begin < 2
+            assert worker.process.wait(60) == 0
+            assert time.monotonic() - begin < SOON
         assert worker.lines("job_interrupted")
         assert [queue.jobs.read(record.id).status for record in records] == ["queued", "queued"]
         assert queue.status(queue.jobs.read(job_id)).queue_position == 0
@@ -397,7 +398,7 @@ def test_a_cohort_is_evaluated_by_another_worker_can_be_cancelled_in_each_phase_
         begin = time.monotonic()
         assert queue.cancel(begun).status == "cancelling"
         until(has(queue, begun, "cancelled"))
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < SOON
         until(lambda: products(queue) == {other})
 
 

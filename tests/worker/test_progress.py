@@ -162,3 +162,15 @@ def test_a_pulse_goes_with_the_progress_now_and_then(job_id: str, redis: Redis, 
         link.progress("sampling", 1, 10)
         clock.now += 0.25
     assert beats == [1000.0, 1010.0, 1020.0]
+
+
+def test_losses_go_with_the_progress_once_they_are_known(
+    link: JobLink, clock: Clock, redis: Redis, job_id: str
+) -> None:
+    link.progress("training", 1, 10)
+    link.learned([(1, 1.23456), (5, 0.5)])
+    clock.now += 1
+    link.progress("training", 5, 10)
+    progress = live.read_progress(redis, job_id)
+    assert progress is not None
+    assert progress.losses == ((1, 1.235), (5, 0.5))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from service.contracts.records import ModelRecord
+import pandas as pd
+import pytest
+
+from model.spec.errors import CDMTError
+from service.contracts.records import TABLE, ModelRecord
 from service.contracts.storage import write_record
 from worker.real import split_of
 from worker.workshop import Workshop
@@ -24,6 +28,15 @@ def test_another_dataset_under_the_same_id_gives_none(shop: Workshop, model: Mod
     dataset = shop.store.dataset(str(model.dataset_id))
     write_record(shop.store.dataset_dir(dataset.id), dataset.model_copy(update={"sha256": "0" * 64}))
     assert split_of(model, shop.store) is None
+
+
+def test_another_table_in_the_place_of_a_datasets_is_not_read(shop: Workshop, model: ModelRecord) -> None:
+    path = shop.store.dataset_dir(str(model.dataset_id)) / TABLE
+    with shop.store.files.source(path).open("rb") as file:
+        other = pd.read_parquet(file).iloc[::-1]
+    other.to_parquet(path, index=False)
+    with pytest.raises(CDMTError, match="not the file that its record describes"):
+        split_of(model, shop.store)
 
 
 def test_a_model_without_a_dataset_gives_none(shop: Workshop, model: ModelRecord) -> None:

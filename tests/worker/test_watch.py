@@ -23,7 +23,7 @@ def test_a_deaf_computation_is_left_soon_after_the_wish() -> None:
     begin = time.monotonic()
     with pytest.raises(Cancelled, match="middle"), watched(lambda: time.monotonic() - begin > 0.5) as seen:
         deaf(20)
-    assert 1.0 < time.monotonic() - begin < 2.0
+    assert 1.0 < time.monotonic() - begin < 10  # of 20
     assert seen.interrupted
 
 
@@ -37,7 +37,7 @@ def test_an_interruption_that_is_swallowed_comes_again() -> None:
 
     with pytest.raises(Cancelled), watched(lambda: True):
         work()
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 15  # of 40
 
 
 def test_who_hears_by_himself_is_left_alone() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from model.data.small_cells import told_number
 from model.evaluation.privacy.intervals import GATE_TAIL, difference, lower
 from model.evaluation.privacy.rarity import MIN_SURPRISING, Rarity, rarity_of
 from model.evaluation.privacy.scans import scans
@@ -34,14 +35,15 @@ def exact_copies(view: View, *, about: Bools | None = None, threshold: float, ti
     told = view.told
     usual = told[real.record[doubles]].max(initial=0)
     certain = float((same & (told[chosen.record] >= 2 * usual + MIN_SURPRISING)).mean())
-    counts = (float(same.sum()), len(same), float(doubles.sum()), len(doubles))
+    n_doubles = float(told_number(int(doubles.sum())))  # exact, the figures would tell of fewer than 11 real stays
+    counts = (float(same.sum()), len(same), n_doubles, len(doubles))
     low, high = difference(*counts)
     share = max(counts[0] / counts[1] - counts[2] / counts[3], certain, 0.0)
     return Figure(
         share,
         min(share, max(low, certain, 0.0)),
         max(share, high),
-        holdout_value=float(doubles.mean()),
+        holdout_value=n_doubles / len(doubles),
         threshold=threshold,
         sample=CONTROL if control else view.sample,
         gate_low=max(difference(*counts, tail=GATE_TAIL)[0], certain, 0.0),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request, Response
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from service.api.deps import CallerDep, ServicesDep, multipart_only
+from service.api.deps import Caller, CallerDep, Services, ServicesDep, multipart_only
 from service.api.idempotency import OnceDep, created, form_fingerprint
-from service.api.ingest import ingest
+from service.api.ingest import described, ingest
 from service.api.openapi import file_form
 from service.api.paging import Cursor, Limit, Page, after, link_next, take
 from service.api.submissions import delete_dataset
-from service.api.uploads import receive_upload
+from service.api.uploads import Upload, receive_upload
 from service.contracts.idempotency import Answer
 from service.contracts.records import DatasetRecord
 
@@ -23,16 +27,29 @@ FORM = file_form(
     },
 )
 
+NOT_STORED = "not-stored"
+DryRun = Annotated[
+    bool,
+    Query(
+        description=f"200 with the record that the table would have, of id `{NOT_STORED}`, its schema inferred where "
+        "none is given; nothing is stored"
+    ),
+]
+
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
 
 @router.post(
     "", status_code=201, response_model=DatasetRecord, dependencies=[Depends(multipart_only)], openapi_extra=FORM
 )
-async def upload(request: Request, services: ServicesDep, caller: CallerDep, once: OnceDep) -> Response:
+async def upload(
+    request: Request, services: ServicesDep, caller: CallerDep, once: OnceDep, dry_run: DryRun = False
+) -> Response:
     """Store a table of real stays, with the schema given or inferred. Only counts come back."""
     with services.store.staging("dataset") as folder:
         form = await receive_upload(request, folder / "upload", fields=("schema", "name"), files=services.store.files)
+        if dry_run:
+            return await _look_at(form, folder, services=services, caller=caller)
 
         async def make(dataset_id: str, _is_resumed: bool) -> Answer:
             async with services.ingesting:
@@ -42,6 +59,14 @@ async def upload(request: Request, services: ServicesDep, caller: CallerDep, onc
             return created(f"/datasets/{record.id}", record)
 
         return await once("datasets", form_fingerprint(request, form), make)
+
+
+async def _look_at(form: Upload, folder: Path, *, services: Services, caller: Caller) -> Response:
+    async with services.ingesting:
+        record = await run_in_threadpool(
+            described, form, folder, dataset_id=NOT_STORED, services=services, caller=caller
+        )
+    return JSONResponse(record.model_dump(mode="json"))
 
 
 @router.get("")

@@ -7,12 +7,12 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
-from redis.exceptions import RedisError
 from starlette.responses import PlainTextResponse, RedirectResponse
 
-from service.api.deps import Services, ServicesDep
-from service.api.errors import FieldError, Row, problem
-from service.contracts.errors import AuditUnavailable
+from service.api.bodies import prefers_html
+from service.api.deps import ServicesDep
+from service.api.errors import Row, problem
+from service.api.readiness import look_around
 from service.contracts.jobs import JobKind
 
 NOT_READY = Row(503, "not-ready", "Not ready")
@@ -42,7 +42,7 @@ async def livez() -> Alive:  # async: it needs no thread, which others that wait
 @router.get("/readyz", response_model=Ready)
 def readyz(request: Request, services: ServicesDep) -> Ready | Response:
     """Whether the queue answers, the store can be written to and a worker is alive; 503 with what is missing."""
-    workers, missing = _look_around(services)
+    workers, missing = look_around(services)
     if missing:
         detail = "; ".join(f"{error.pointer}: {error.message}" for error in missing)
         return problem(request, NOT_READY, detail, errors=missing, headers={"Retry-After": "5"})
@@ -56,26 +56,7 @@ def metrics(services: ServicesDep) -> Response:
 
 
 @router.get("/", include_in_schema=False)
-def index() -> Response:
-    """The documentation, until there is a console."""
-    return RedirectResponse("/docs")
-
-
-def _look_around(services: Services) -> tuple[dict[JobKind, int], list[FieldError]]:
-    workers: dict[JobKind, int] = {}
-    missing: list[FieldError] = []
-    try:
-        services.store.check_writable()
-    except OSError as error:
-        missing.append(FieldError(pointer="store", message=f"not writable: {error.strerror}"))
-    try:
-        services.audit.check()
-    except AuditUnavailable:
-        missing.append(FieldError(pointer="audit", message="cannot be written"))
-    try:
-        workers = services.queue.workers()
-        if not any(workers.values()):
-            missing.append(FieldError(pointer="worker", message="none is alive"))
-    except RedisError:
-        missing.append(FieldError(pointer="redis", message="does not answer"))
-    return workers, missing
+def index(request: Request) -> Response:
+    """The console for a browser, the documentation for a program."""
+    wants_page = prefers_html(request.headers.get("accept", ""))
+    return RedirectResponse("/console" if wants_page else "/docs", headers={"Vary": "Accept"})

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -18,6 +18,7 @@ from service.api.bodies import FORM, JSON, json_body, media_type
 from service.api.deps import Caller, CallerDep, Services, ServicesDep, json_only
 from service.api.errors import BadFields, FieldError
 from service.api.events import job_events, resume_point
+from service.api.exports import Format, Layout, Tables, wanted_form
 from service.api.gate import OVERRIDE_HEADER
 from service.api.guard import is_still_let_in
 from service.api.idempotency import Once, OnceDep, json_fingerprint
@@ -29,6 +30,7 @@ from service.api.submissions import cancel_job, delete_job, submit
 from service.api.tables import submit_table
 from service.api.views import JobView, job_view
 from service.api.waiting import preferred_wait, wait_for_end
+from service.contracts.errors import NotFound
 from service.contracts.idempotency import Answer
 from service.contracts.jobs import JobKind, JobRecord, JobState
 from service.contracts.requests import EvaluateRequest, GenerateRequest, TrainRequest
@@ -59,6 +61,18 @@ OverrideReason = Annotated[
     str | None,
     Header(alias=OVERRIDE_HEADER, description="an admin's reason to take a cohort that the privacy gate holds back"),
 ]
+FormatQuery = Annotated[
+    Format | None,
+    Query(
+        description="parquet or csv: one row per stay and step; omop: a zip of tables of the OMOP CDM 5.4; fhir: a zip "
+        "of FHIR R4 resources as ndjson. Absent: as the job's request says"
+    ),
+]
+LayoutQuery = Annotated[
+    Layout | None,
+    Query(description="of parquet and csv. wide: one row per stay, `heart_rate_00`, `heart_rate_01`, ..."),
+]
+TablesQuery = Annotated[Tables | None, Query(description="of omop: files of the zip, CSV if absent")]
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 json_alone = [Depends(json_only)]
@@ -163,11 +177,16 @@ def get_cohort(
     request: Request,
     services: ServicesDep,
     caller: CallerDep,
-    format: Annotated[Literal["parquet", "csv"] | None, Query()] = None,  # noqa: A002  the word of the API
+    format: FormatQuery = None,  # noqa: A002  the word of the API
+    layout: LayoutQuery = None,
+    tables: TablesQuery = None,
     x_override_reason: OverrideReason = None,  # noqa: ARG001  for the documentation; read by the gate
 ) -> Response:
-    """The synthetic cohort: Parquet, or CSV with `?format=csv`. 403 while the privacy gate holds it back."""
-    return cohort_download(request, job, services, caller=caller, wanted=format)
+    """The synthetic cohort. 403 while the privacy gate holds it back, 422 where it cannot be written like that."""
+    if not isinstance(job.request, GenerateRequest):
+        raise NotFound("cohort of job", job.id)
+    wanted = wanted_form(format or job.request.format, layout, tables)
+    return cohort_download(request, job, services, caller=caller, wanted=wanted)
 
 
 @router.get("/{job_id}/report", response_class=Response)

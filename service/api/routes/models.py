@@ -69,8 +69,8 @@ def get_report_html(model_id: str, request: Request, services: ServicesDep, call
 @router.get("/{model_id}/archive", response_class=Response)
 def get_archive(model_id: str, request: Request, services: ServicesDep, caller: CallerDep) -> Response:
     """The model as a zip of safetensors and JSON, to be imported elsewhere."""
-    services.store.model_dir(model_id)
-    record_download(request, event("model.export", f"model/{model_id}", caller=caller), services)
+    sha256 = services.store.model(model_id).sha256
+    record_download(request, event("model.export", f"model/{model_id}", caller=caller, sha256=sha256), services)
     return archive_download(model_id, services)
 
 

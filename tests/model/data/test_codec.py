@@ -266,10 +266,10 @@ def test_encode_and_decode_of_ten_thousand_stays_take_less_than_a_second() -> No
     schema = make_schema(7, 0, 1)
     stays = random_stays(10_000, 25, schema, missing=0.5, seed=0)
     codec = Codec.fit(stays, schema)
-    start = time.perf_counter()
+    start = time.process_time()
     encoded = codec.encode(stays)
     codec.decode(encoded.numerical, encoded.categorical, missing="imputed", labels=encoded.labels)
-    assert time.perf_counter() - start < 2  # 0.3 s on an idle core; the rest is for a busy one
+    assert time.process_time() - start < 1
 
 
 def test_one_patients_extreme_over_a_whole_stay_is_not_kept() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.api.app import create_app
 from service.api.retention import sweep_expired
 from service.audit.entries import Entry
 from service.audit.reading import Filter, entries
@@ -23,7 +24,7 @@ from service.contracts.job_store import JobStore
 from service.contracts.jobs import now
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
-from tests.service.api.conftest import Gateway, Keyed
+from tests.service.api.conftest import Gateway, Keyed, serving
 from tests.service.making import SCHEMA, SECRET, add_job, add_model, finish_generate, parquet, table
 
 Log = Callable[[], list[Entry]]
@@ -74,6 +75,7 @@ def test_what_comes_in_and_goes_again(client: httpx.Client, log: Log) -> None:
         ("dataset.delete", f"dataset/{dataset}", "granted"),
     ]
     assert {(entry.address, entry.caller) for entry in log()} == {("127.0.0.1", None)}
+    assert log()[3].details == {"status": "cancelled"}
     assert "Meier" not in str(log())
 
 
@@ -122,6 +124,7 @@ def test_a_model_that_leaves_and_comes_back(client: httpx.Client, store: Artifac
         ("model.import", "model/model-1", "failed"),
     ]
     assert log()[-1].details["error"] == "AlreadyPublished"
+    assert log()[0].details == {"sha256": log()[3].details["sha256"]}
 
 
 def test_what_is_wrong_makes_no_entry(client: httpx.Client, store: ArtifactStore, log: Log) -> None:
@@ -319,3 +322,28 @@ def test_the_log_of_all_these_tests_is_whole_and_holds_no_value(settings: Settin
     found = verify(settings.audit_folder, installation=installation_id(Path(jobs.store.root)))
     assert found.problems == []
     assert str(SECRET) not in "".join(path.read_text() for path in settings.audit_folder.iterdir())
+
+
+def test_a_start_tells_what_its_settings_open(tmp_path: Path, valkey_url: str) -> None:
+    settings = Settings(
+        data_dir=tmp_path / "var",
+        auth="off",
+        privacy_not_evaluated="release",
+        privacy_copies=0.5,
+        encryption_key_file=None,
+    )
+    with serving(create_app(settings, redis_url=valkey_url)):
+        pass
+    told = [entry for entry in entries(settings.audit_folder, Filter()) if entry.action == "service.start"]
+    assert [(entry.caller, dict(entry.details, version="")) for entry in told] == [
+        (
+            "system",
+            {
+                "version": "",
+                "auth": "off",
+                "gate": "with other thresholds",
+                "not_evaluated": "release",
+                "encrypted": "no",
+            },
+        )
+    ]

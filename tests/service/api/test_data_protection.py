@@ -19,13 +19,16 @@ from fastapi import FastAPI
 from redis import Redis
 
 from service.api.app import create_app
+from service.audit.reading import Filter, entries
+from service.contracts.errors import BadKeyFile
 from service.contracts.jobs import now
 from service.contracts.records import WEIGHTS
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore, write_record
-from service.contracts.vault import MAGIC, read_vault
+from service.contracts.vault import MAGIC, Vault, read_vault
 from tests.service.api.conftest import Gateway, serving
 from tests.service.making import SCHEMA, SECRET, add_job, add_model, finish_generate, parquet, table
+from worker.__main__ import serve
 
 PLANTED_STAY = 990_417_733
 TRACES = (
@@ -159,6 +162,24 @@ def test_a_model_is_encrypted_here_and_plain_in_its_archive(
     assert list(encrypting.staging_root.iterdir()) == []
 
 
+def test_without_the_key_nobody_begins(
+    sealed: tuple[httpx.Client, ArtifactStore], valkey_url: str, tmp_path: Path
+) -> None:
+    """Else what came in from then on would lie there plain, or under another key."""
+    client, store = sealed
+    assert client.post("/datasets", files={"file": ("t", parquet(table()))}).status_code == 201
+    other = tmp_path / "other"
+    other.write_text("ef" * 32)
+    for key_file in (None, other):
+        settings = Settings(data_dir=store.root, encryption_key_file=key_file)
+        with pytest.raises(BadKeyFile, match="CDMT_ENCRYPTION_KEY_FILE"):
+            create_app(settings, redis_url=valkey_url)
+        with pytest.raises(BadKeyFile, match="CDMT_ENCRYPTION_KEY_FILE"):
+            serve(settings.model_copy(update={"redis_url": valkey_url}), kind="train", shutdown_seconds=1)
+    other.write_text(f"{'ef' * 32}\n{'ab' * 32}")
+    create_app(Settings(data_dir=store.root, encryption_key_file=other), redis_url=valkey_url)
+
+
 def test_what_was_plain_is_encrypted_by_a_command(
     client: httpx.Client, settings: Settings, store: ArtifactStore, dataset_id: str, tmp_path: Path
 ) -> None:
@@ -170,18 +191,27 @@ def test_what_was_plain_is_encrypted_by_a_command(
     keys.write_text("ab" * 32)
     table_path = store.dataset_dir(dataset_id) / "table.parquet"
     plain = table_path.read_bytes()
+    (table_path.parent / ".table.parquet.encrypted").write_bytes(b"of a run that was killed")
+    add_model(store, "of-another-version")
+    (store.model_dir("of-another-version") / "record.json").write_text("{}")
 
     def run() -> str:
         env = {"CDMT_DATA_DIR": str(settings.data_dir), "CDMT_ENCRYPTION_KEY_FILE": str(keys), "PATH": "/usr/bin:/bin"}
         command = [sys.executable, "-m", "service.cli", "encrypt"]
         return subprocess.run(command, check=True, env=env, capture_output=True, text=True, timeout=60).stderr
 
-    assert run().startswith("2 files")
+    assert run().startswith("3 files")
     assert run().startswith("0 files")
     keys.write_text(f"{'cd' * 32}\n{'ab' * 32}\n")
-    assert run().startswith("2 files")
+    assert run().startswith("3 files")
     keys.write_text("cd" * 32)
     assert not any(trace in table_path.read_bytes() for trace in TRACES)
     with read_vault(keys).source(table_path).open("rb") as file:
         assert file.read() == plain
     assert not (store.model_dir("came-with-us") / WEIGHTS).read_bytes().startswith(MAGIC)
+    assert list(table_path.parent.glob(".*")) == []
+    put_down = list(entries(settings.audit_folder, Filter(action="data.encrypt")))
+    assert [entry.details["files"] for entry in put_down] == [3, 0, 3]
+    assert {entry.details["key"] for entry in put_down} == {
+        Vault.of(bytes.fromhex(k * 32)).key_id.hex() for k in ("ab", "cd")
+    }

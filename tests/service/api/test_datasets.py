@@ -38,6 +38,23 @@ def test_an_upload_is_described_by_counts(client: httpx.Client) -> None:
     assert client.get(f"/datasets/{record['id']}").json() == record
 
 
+def test_a_dry_run_describes_a_table_and_stores_nothing(client: httpx.Client, store: ArtifactStore) -> None:
+    answer = client.post("/datasets?dry_run=true", files={"file": ("table.parquet", parquet(table()))})
+    assert answer.status_code == 200
+    looked_at = answer.json()
+    assert looked_at["id"] == "not-stored"
+    assert client.get("/datasets").json()["items"] == []
+    assert list((store.root / "staging").iterdir()) == []
+    stored = upload(client, parquet(table())).json()
+    same = looked_at.keys() - {"id", "created_at", "files"}
+    assert {name: looked_at[name] for name in same} == {name: stored[name] for name in same}
+
+
+def test_a_dry_run_finds_what_is_wrong(client: httpx.Client) -> None:
+    answer = client.post("/datasets?dry_run=true", files={"file": ("table.csv", b"no,table\n1")})
+    assert answer.status_code == 422
+
+
 def test_what_is_stored_reads_as_what_was_sent(client: httpx.Client, store: ArtifactStore, tmp_path: Path) -> None:
     frame = table().assign(unused=1.5)
     frame.loc[7, "heart_rate"] = None

@@ -12,7 +12,8 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from service.api.downloads import Download, held_open, prefers_html
+from service.api.bodies import prefers_html
+from service.api.downloads import Download, held_open
 from service.contracts.storage import ArtifactStore
 from tests.service.making import add_job, add_model, finish_generate
 

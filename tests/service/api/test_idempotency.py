@@ -157,7 +157,7 @@ def test_the_longest_key(client: httpx.Client) -> None:
 
 
 def wait_for_job(jobs: JobStore) -> str:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (found := jobs.store.ids("jobs")):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -222,7 +222,7 @@ def process_of_gateway(folder: Path, redis_url: str) -> Iterator[tuple[subproces
     with (folder.parent / "log").open("ab") as log:
         process = subprocess.Popen([sys.executable, "-m", "service"], env=environment, stdout=log, stderr=log)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not is_alive(client):
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -10,7 +10,7 @@ from redis import Redis
 from rq.worker import Worker
 
 from service.api.app import create_app
-from service.contracts.figures import Figures, GpuMemory
+from service.contracts.figures import Figures, GpuMemory, Vitals
 from service.contracts.installation import installation_id
 from service.contracts.job_store import JobStore
 from service.contracts.jobs import queue_name
@@ -84,7 +84,9 @@ def test_workers_and_their_gpus_are_told_while_they_live(
         worker.set_state(state)
     redis.delete(dead.key)
     for name in ("busy", "dead"):
-        Figures(redis, installation).gpu_used(name, GpuMemory(allocated=10, reserved=20, total=100))
+        Figures(redis, installation).vitals_of(
+            name, Vitals(device="H100", resident=1, gpu=GpuMemory(allocated=10, reserved=20, total=100))
+        )
     found = samples(client)
     assert found["cdmt_workers", "generate", "idle"] == found["cdmt_workers", "generate", "busy"] == 1
     assert found["cdmt_workers", "train", "idle"] == 0

@@ -153,3 +153,17 @@ def test_what_is_needed_and_what_is_bundled_does_not_age(forgetful: Services, st
     for model_id in ("needed", "came-with-us"):
         age(store, "models", model_id, seconds=61)
     assert sweep_old(forgetful) == 0
+
+
+def test_a_model_of_another_version_keeps_nothing_else(forgetful: Services, store: ArtifactStore) -> None:
+    for model_id in ("of-another-version", "old-model"):
+        add_model(store, model_id)
+    add_job(store, "old-job", GenerateRequest(model_id="gone", n_stays=2))
+    finish_generate(store, "old-job")
+    list(forgetful.jobs.active())
+    (store.model_dir("of-another-version") / RECORD).write_text("{}")
+    for model_id in ("of-another-version", "old-model"):
+        age(store, "models", model_id, seconds=61)
+    age(store, "cohorts", "old-job", seconds=61)
+    assert sweep_old(forgetful) == 2
+    assert store.exists("models", "of-another-version")

@@ -198,6 +198,30 @@ def test_the_holdout_must_be_other_stays_with_the_same_columns(client: httpx.Cli
     assert client.delete(f"/datasets/{other}").status_code == 409
 
 
+@pytest.mark.parametrize(
+    ("culprit", "bait"),
+    [
+        ("sex", {"labels": [{"name": "sex", "categories": ["M", "X"]}]}),
+        ("ventilated", {"features": [{"type": "categorical", "name": "ventilated", "categories": ["no"]}]}),
+        ("heart_rate", {"features": [{"type": "categorical", "name": "heart_rate", "categories": ["60"]}]}),
+        ("heart_rate", {"features": [{"type": "numerical", "name": "heart_rate", "static": True}]}),
+        ("hour", {"binning": {"step": "1h", "time_unit": "h"}}),
+        ("hour", {"stay_id": "hour", "time": "stay"}),
+    ],
+)
+def test_a_schema_of_ones_own_making_does_not_count_rows_of_others(
+    client: httpx.Client, dataset_id: str, culprit: str, bait: dict[str, Any]
+) -> None:
+    """The error of the job would tell in how many rows the holdout has a value that the bait leaves out."""
+    schema = {**json.loads(SCHEMA.model_dump_json()), "labels": [], **bait}
+    frame = table(4).assign(ventilated="no", heart_rate=60, sex=["M"] * 6 + ["X"] * 6)
+    frame["stay"] += 3 * frame["hour"] * ("stay_id" in bait)
+    baited = client.post("/datasets", files={"file": ("t", parquet(frame))}, data={"schema": json.dumps(schema)})
+    assert baited.status_code == 201, baited.text
+    response = evaluate(client, parquet(frame), dataset_id=baited.json()["id"], holdout_dataset_id=dataset_id)
+    check_problem(response, 422, f"'{culprit}'")
+
+
 @pytest.mark.parametrize("media_type", ["text/csv", "application/x-www-form-urlencoded", None])
 def test_a_body_of_another_type(client: httpx.Client, media_type: str | None) -> None:
     headers = {"Content-Type": media_type} if media_type else {}

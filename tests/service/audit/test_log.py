@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from service.audit.entries import Entry, encode
+from service.audit.head import read_head
 from service.audit.log import AuditLog
 from service.audit.reading import Filter, entries
 from service.audit.verify import Verification
@@ -74,7 +78,7 @@ def test_a_seal_that_is_torn_itself(written: Path, audit: AuditLog, found: Found
     for cut in (len(whole) + 11, len(whole) + 50, len(sealed) - 1):
         written.write_bytes(sealed[:cut])
         (written.parent / "head.json").write_bytes(head)
-        audit.append(training(11))
+        AuditLog(written.parent, installation=INSTALLATION).append(training(11))
         assert (found().count, found().problems) == (12, [])
 
 
@@ -91,10 +95,37 @@ def test_an_entry_that_the_head_did_not_come_to_know_of(written: Path, audit: Au
     audit.append(training(11))
     (written.parent / "head.json").write_bytes(head)
     assert (found().problems, [note.line for note in found().notes]) == ([], [11])
-    audit.append(training(12))
-    assert (found().count, found().problems, found().notes) == (13, [], [])
+    AuditLog(written.parent, installation=INSTALLATION).append(training(12))
+    assert (found().count, found().problems, [note.line for note in found().notes]) == (13, [], [11])
     told, adopted = list(entries(written.parent, Filter()))[1:3]
     assert (told.action, told.details["number"], adopted.object) == ("log.recover", 11, "job/011")
+
+
+def test_an_entry_that_was_added_behind_the_head_is_told_of_for_ever(
+    written: Path, audit: AuditLog, found: Found
+) -> None:
+    head = read_head(written.parent, None)
+    assert head is not None
+    forged = training(11).model_copy(update={"caller": "eve"})
+    entry = Entry(**dict(forged), number=11, at=datetime.now(UTC), previous=head.hash)
+    with written.open("ab") as file:
+        file.write(encode(entry)[0])
+    for number in range(12, 15):
+        audit.append(training(number))
+    assert [(note.line, "added by somebody else" in note.message) for note in found().notes] == [(11, True)]
+
+
+def test_a_running_process_does_not_go_on_with_an_earlier_log(written: Path, audit: AuditLog, tmp_path: Path) -> None:
+    earlier = shutil.copytree(written.parent, tmp_path / "earlier")
+    audit.append(training(11))
+    shutil.rmtree(written.parent)
+    with pytest.raises(AuditUnavailable, match="earlier state"):  # nor with a new one
+        audit.append(training(12))
+    shutil.rmtree(written.parent)
+    shutil.copytree(earlier, written.parent)
+    with pytest.raises(AuditUnavailable, match="earlier state"):
+        audit.check()
+    assert AuditLog(written.parent, installation=INSTALLATION).append(training(11)).number == 11
 
 
 def test_a_crash_at_the_begin_of_a_file(folder: Path, found: Found) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from service.audit.entries import Entry, decode, encode
 from service.audit.head import Head, read_head, write_head
 from service.audit.log import AuditLog
-from service.audit.verify import Checkpoint, Verification, verify
+from service.audit.verify import MAX_PROBLEMS, Checkpoint, Verification, verify
 from service.contracts.errors import AuditUnavailable
 from tests.service.audit.conftest import INSTALLATION, KEY, training
 
@@ -93,6 +94,15 @@ def test_a_tail_that_was_chained_anew(written: Path, found: Found) -> None:
     assert "not the entry 10 that head.json knows of" in found().problems[0].message
 
 
+def test_rubbish_does_not_keep_the_search_busy(written: Path, found: Found) -> None:
+    content = written.read_bytes()
+    written.write_bytes(b"".join(b'rubbish "log.seal" %d\n' % number for number in range(3_000)) + content)
+    start = time.process_time()
+    assert len(found().problems) == MAX_PROBLEMS + 1
+    assert "the search has ended here" in found().problems[-1].message
+    assert time.process_time() - start < 10
+
+
 def test_entries_that_were_added_at_the_end(written: Path, found: Found, audit: AuditLog) -> None:
     lines = lines_of(written)
     written.write_bytes(b"".join(rewritten([*lines, lines[-1], lines[-1]], after=10)))
@@ -171,6 +181,11 @@ class TestKey:
         log.sign()
         log.append(training(11))
         assert verify(written.parent, installation=INSTALLATION, key=KEY).count == 11
+
+    def test_who_has_no_key_does_not_take_the_signature_away(self, signed: AuditLog) -> None:
+        with pytest.raises(AuditUnavailable, match="is signed"):
+            AuditLog(signed.folder, installation=INSTALLATION).append(training(5))
+        assert verify(signed.folder, installation=INSTALLATION, key=KEY).problems == []
 
     def test_an_old_head_with_the_log_of_then_is_found_by_a_checkpoint(self, signed: AuditLog) -> None:
         kept = shutil.copytree(signed.folder, signed.folder.with_name("kept"))

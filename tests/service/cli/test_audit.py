@@ -55,6 +55,7 @@ def test_a_key_comes_later(cdmt: Run, tmp_path: Path) -> None:
     assert cdmt("sign", CDMT_AUDIT_KEY_FILE=str(key)).returncode == 0
     assert cdmt("verify", CDMT_AUDIT_KEY_FILE=str(key)).returncode == 0
     assert cdmt("sign").returncode == 1
+    assert json.loads(cdmt("list", "--action", "log.sign").stdout)["caller"].startswith("local:")
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,10 @@ def serving(data_dir: Path, *, port: int) -> Iterator[subprocess.Popen[str]]:
         yield running
     finally:
         running.terminate()
-        running.wait(30)
+        running.wait(90)
 
 
-def wait_for(condition: Callable[[], object], *, seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], object], *, seconds: float = 120) -> None:
     """Return as soon as the condition holds; fail if it never does."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -67,7 +67,7 @@ def test_the_stack_comes_up_heals_itself_and_leaves_nothing_behind(tmp_path: Pat
         family += psutil.Process(running.pid).children(recursive=True)
 
         running.send_signal(signal.SIGINT)
-        assert running.wait(30) == 0
+        assert running.wait(90) == 0
     assert "worker-generate ended with status -9" in (tmp_path / "var.err").read_text()
     assert [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
 
@@ -77,7 +77,7 @@ def test_when_the_supervisor_is_killed_nothing_lives_on(tmp_path: Path) -> None:
         family = psutil.Process(running.pid).children(recursive=True)
         assert len(family) > 4
         running.kill()
-        _, alive = psutil.wait_procs(family, timeout=20)
+        _, alive = psutil.wait_procs(family, timeout=60)
         assert alive == []
 
 
@@ -86,7 +86,7 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         with serving(tmp_path / "var", port=other.getsockname()[1]) as running:
-            assert running.wait(30) == 1
+            assert running.wait(90) == 1
     errors = (tmp_path / "var.err").read_text()
     assert errors.startswith("error: cannot listen on 127.0.0.1 port")
     assert "Traceback" not in errors

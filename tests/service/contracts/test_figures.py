@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from redis import Redis
 
-from service.contracts.figures import BOUNDS, Figures, GpuMemory
+from service.connection import connect
+from service.contracts.figures import BOUNDS, Figures, GpuMemory, Vitals
 from service.contracts.jobs import JobRecord, JobResult, JobState, now
 from service.contracts.requests import GenerateRequest, TrainRequest
 
@@ -60,17 +61,20 @@ def test_loads_of_models_are_counted_and_installations_kept_apart(figures: Figur
     assert Figures(redis, "bbbbbbbbbbbb").totals().models == {"loaded": 0, "warm": 0}
 
 
-def test_a_gpu_s_memory_is_that_of_a_worker_and_forgotten_in_the_end(figures: Figures, redis: Redis) -> None:
+def test_how_a_worker_is_belongs_to_it_and_is_forgotten_in_the_end(figures: Figures, redis: Redis) -> None:
     memory = GpuMemory(allocated=1, reserved=2, total=3)
-    figures.gpu_used("worker-1", memory)
-    assert figures.gpus(["worker-0", "worker-1"]) == [memory]
+    one, two = Vitals(device="H100", resident=10, gpu=memory), Vitals(device="CPU", resident=20)
+    figures.vitals_of("worker-1", one)
+    assert figures.vitals(["worker-0", "worker-1"]) == [None, one]
+    (key,) = redis.keys("*:vitals:*")
+    figures.vitals_of("worker-2", two)
+    assert figures.gpus(["worker-0", "worker-1", "worker-2"]) == [memory]
     assert figures.gpus([]) == []
-    (key,) = redis.keys("*:gpu:*")
     assert redis.ttl(key) > 0
 
 
 def test_counting_is_no_duty_when_redis_is_away() -> None:
-    figures = Figures(Redis(port=1), "aaaaaaaaaaaa")
+    figures = Figures(connect("redis://127.0.0.1:1"), "aaaaaaaaaaaa")
     figures.job_ended(ended(1.0))
     figures.model_taken("warm")
-    figures.gpu_used("worker-1", GpuMemory(allocated=1, reserved=2, total=3))
+    figures.vitals_of("worker-1", Vitals(device="CPU", resident=1))

@@ -26,11 +26,11 @@ def schema() -> Schema:
 
 @pytest.fixture(scope="module")
 def sides(challenge2012: Path, schema: Schema) -> tuple[Split, Stays]:
-    """4,000 training and 1,000 holdout stays, and 1,000 others that stand for an honest cohort."""
+    """2,000 training and 500 holdout stays, and 1,000 others that stand for an honest cohort."""
     frame = read_table(challenge2012, max_columns=10**6, max_rows=10**9, max_bytes=10**12)
     stays = arrange(frame, schema).stays
     order = np.random.default_rng(0).permutation(len(stays))
-    return split(stays.take(order[:5_000]), holdout_fraction=0.2, seed=0), stays.take(order[5_000:6_000])
+    return split(stays.take(order[:2_500]), holdout_fraction=0.2, seed=0), stays.take(order[2_500:3_500])
 
 
 def test_unseen_stays_and_the_holdout_pass_and_copies_are_held(sides: tuple[Split, Stays], schema: Schema) -> None:

@@ -7,7 +7,7 @@ from model.evaluation.privacy import PrivacySpace, privacy_space
 from model.evaluation.privacy.copies import exact_copies, near_copies
 from model.evaluation.privacy.rarity import RARE, rarity_of
 from model.evaluation.privacy.scans import halves, scans
-from model.evaluation.space import NotAvailable
+from model.evaluation.space import Figure, NotAvailable
 from model.spec.report import EvaluationOptions
 from tests.model.evaluation.privacy.conftest import draw_stays, joined, moved, noisy
 
@@ -52,6 +52,27 @@ def test_doubles_among_real_stays_excuse_no_copies(train: Stays, holdout: Stays,
     assert figure.holdout_value == 0.0
     assert figure.gate_low == pytest.approx(3 / 7)
     assert (view.synthetic_to_real().ratio[400:] < 0.01).all()
+
+
+def test_few_doubles_among_real_stays_are_told_as_five(
+    train: Stays, holdout: Stays, honest: Stays, unit_codec: Codec
+) -> None:
+    """Of stays that tell little: of others, doubles count as one patient's."""
+
+    def figure(n_flat: int) -> Figure:
+        flat = Stays(
+            np.full_like(train.numerical[:n_flat], 80.0),
+            np.zeros_like(train.categorical[:n_flat]),
+            train.labels[:n_flat],
+        )
+        real = joined(train.take(slice(n_flat, len(train))), flat)
+        return exact_copies(space_of(unit_codec, real, holdout, honest).view(), threshold=0.0)
+
+    two, ten, many = figure(2), figure(10), figure(20)
+    n_real = len(train) + len(holdout)
+    assert two == ten
+    assert two.holdout_value == pytest.approx(5 / n_real)
+    assert many.holdout_value == pytest.approx(20 / n_real)
 
 
 def test_doubles_that_tell_little_excuse_as_many_synthetic_ones(train: Stays, unit_codec: Codec) -> None:

@@ -1,0 +1,1 @@
+"""The console's templates and static files, and how they are rendered; it knows nothing of the API."""
