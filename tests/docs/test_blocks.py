@@ -29,7 +29,7 @@ MODELS = {model.__name__: TypeAdapter(model) for model in (EvaluateRequest, Gene
 LOCAL = "http://127.0.0.1:8000"
 MINUTES = re.compile(r'(max_minutes"?(?:=|: )|--minutes )\d+\b')
 """Trainings are made as long as it takes to see that they run."""
-LANGUAGES = {"ini", "json", "nginx", "python", "sh", "text", "yaml"}
+LANGUAGES = {"ini", "json", "nginx", "python", "sh", "sql", "text", "yaml"}
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
