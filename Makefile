@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 export PYTHON
 BIN := .venv/bin
-SETUP := pyproject.toml requirements.lock scripts/setup.sh scripts/install_torch.sh scripts/build_engine.sh \
+SETUP := pyproject.toml client/pyproject.toml requirements.lock scripts/setup.sh scripts/install_torch.sh scripts/build_engine.sh \
 	$(wildcard model/*/native/*.cpp model/*/native/*.h)
 
 .DEFAULT_GOAL := help
@@ -53,6 +53,7 @@ check: .venv/.dev  ## Formatting, lint, types, import rules, documentation; Dock
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy --python-version 3.10 client/src
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/hadolint docker/*.Dockerfile
 	@scripts/check_compose.sh
@@ -70,7 +71,7 @@ lock:  ## Renew requirements.lock with the newest versions that pyproject.toml a
 	@scripts/lock.sh
 
 clean:  ## Remove the environment and everything that was built or generated, but not ./var
-	@rm -rf model/*/native/*.so .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info \
+	@rm -rf model/*/native/*.so .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build client/build dist *.egg-info client/src/*.egg-info \
 		demo-output
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

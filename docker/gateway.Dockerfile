@@ -21,7 +21,8 @@ RUN /opt/tools/bin/pip install --constraint requirements.lock cyclonedx-bom \
 COPY docker/redis.acl docker/redis.acl
 COPY model model
 COPY service service
-RUN python3 -m compileall -q model service
+COPY client/src/cdmt_client cdmt_client
+RUN python3 -m compileall -q cdmt_client model service
 
 
 FROM ${PYTHON_IMAGE}

@@ -13,5 +13,5 @@ python=${PYTHON:-python$version}
 sha256sum --check --quiet SHA256SUMS || fail "a file of this bundle is not as it was made"
 
 "$python" -m venv "$1"
-"$1/bin/python" -m pip install -q --disable-pip-version-check --no-index --find-links wheels "cdmt-ehr[all]"
+"$1/bin/python" -m pip install -q --disable-pip-version-check --no-index --find-links wheels "cdmt-ehr[all]" cdmt-client
 echo "installed: $1/bin/cdmt"

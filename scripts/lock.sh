@@ -8,11 +8,11 @@ trap 'rm -rf "$folder"' EXIT
 python=$folder/venv/bin/python
 
 scripts/install_torch.sh "$python"
-"$python" -m pip install -qq --disable-pip-version-check ".[all,audit,dev]"
+"$python" -m pip install -qq --disable-pip-version-check ".[all,audit,dev]" ./client
 {
   sed -n '/^#/p' requirements.lock
   # Without the libraries of one torch build, and with torch's version but not its build.
-  "$python" -m pip freeze --all --exclude cdmt-ehr --exclude pip | grep -v -E '^(cuda-|nvidia-|triton)' |
+  "$python" -m pip freeze --all --exclude cdmt-client --exclude cdmt-ehr --exclude pip | grep -v -E '^(cuda-|nvidia-|triton)' |
     sed -e 's/^\(torch==[0-9.]*\)+.*/\1/' -e 's/ @ .*//'
 } >"$folder/lock"
 mv "$folder/lock" requirements.lock

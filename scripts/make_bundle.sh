@@ -15,15 +15,15 @@ mkdir -p "$bundle/wheels" dist
 
 echo "Collecting the wheels."
 scripts/install_torch.sh "$bin/python" "$bundle/wheels"
-rm -rf build  # of an earlier version, whose modules would be packed, too
+rm -rf build client/build  # of an earlier version, whose modules would be packed, too
 # async-timeout: redis asks for it on the oldest versions of Python 3.11, which the other machine may have.
 "$bin/python" -m pip wheel -qq --disable-pip-version-check --constraint requirements.lock \
-  --find-links "$bundle/wheels" --wheel-dir "$bundle/wheels" ".[all]" async-timeout
+  --find-links "$bundle/wheels" --wheel-dir "$bundle/wheels" ".[all]" ./client async-timeout
 
 echo "Listing the parts."
 "$bin/python" -m venv --without-pip "$work/venv"
 "$bin/python" -m pip --python "$work/venv/bin/python" install -qq --disable-pip-version-check \
-  --no-index --find-links "$bundle/wheels" "cdmt-ehr[all]==$version"
+  --no-index --find-links "$bundle/wheels" "cdmt-ehr[all]==$version" cdmt-client
 "$bin/cyclonedx-py" environment --pyproject pyproject.toml --output-reproducible \
   --output-file "$bundle/sbom.cdx.json" "$work/venv/bin/python"
 

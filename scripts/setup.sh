@@ -27,5 +27,5 @@ fi
 pip=(.venv/bin/python -m pip install -qq --disable-pip-version-check)
 case $extras in *all* | *worker* | *model*) scripts/install_torch.sh .venv/bin/python ;; esac
 echo "Installing cdmt-ehr[$extras]."
-"${pip[@]}" --constraint requirements.lock --editable ".[$extras]"
+"${pip[@]}" --constraint requirements.lock --editable ".[$extras]" --editable client
 case $extras in *all* | *worker* | *model*) scripts/build_engine.sh .venv/bin/python ;; esac

@@ -8,7 +8,19 @@ import typer
 from pydantic import ValidationError
 
 from model.spec.errors import CDMTError
-from service.cli import audit, backup, benchmark, encryption, export, keys, offline, online, reproduction, sources
+from service.cli import (
+    audit,
+    backup,
+    benchmark,
+    encryption,
+    export,
+    keys,
+    offline,
+    online,
+    remote,
+    reproduction,
+    sources,
+)
 from service.cli.show import err
 from service.cli.stack import interruptible
 
@@ -33,6 +45,7 @@ app.command(rich_help_panel="The service")(backup.backup)
 app.command(rich_help_panel="The service")(backup.restore)
 app.add_typer(keys.app, name="keys", rich_help_panel="The service")
 app.add_typer(audit.app, name="audit", rich_help_panel="The service")
+app.add_typer(remote.app, name="remote", rich_help_panel="The service")
 app.add_typer(sources.app, name="import", rich_help_panel="On files, without a server")
 app.command(rich_help_panel="On files, without a server")(offline.train)
 app.command(rich_help_panel="On files, without a server")(offline.generate)

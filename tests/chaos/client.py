@@ -14,7 +14,7 @@ from service.contracts.jobs import TERMINAL
 from tests.chaos.stack import Stack
 
 POLL_SECONDS = 0.05
-PATIENCE = 30.0
+PATIENCE = 60.0
 STARTING_SECONDS = 30.0
 """A gateway that began so long ago may still refuse connections."""
 AFTER: dict[str, frozenset[str]] = {

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 WORKERS = ("train", "evaluate", "generate", "generate")
 RESTART_SECONDS = 0.5
 LEASE_SECONDS = 4
-READY_SECONDS = 90.0
+READY_SECONDS = 200.0
 STOP_SECONDS = 15.0
 
 

@@ -12,7 +12,7 @@ from tests.chaos.conftest import ROUNDS, SEED
 from tests.chaos.faults import FAULTS
 from tests.chaos.rounds import Round
 
-ROUND_SECONDS = 300
+ROUND_SECONDS = 600
 QUICK = ("horse", "worker", "gateway", "valkey-1s", "disk-full", "race")
 """The faults that `make test` injects, once; the others take a minute or more each and are left to `make chaos`."""
 

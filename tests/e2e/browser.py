@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SIZES = {1280: 900, 390: 844}
@@ -28,6 +28,9 @@ PICTURED = {
     for width, scheme in ((1280, "light"), (390, "dark"))
 }
 MAX_TABS = 60
+PATIENCE_MS = 60_000  # a busy machine is slow, and what is awaited comes as soon as it does
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass
@@ -99,7 +102,7 @@ def chromium() -> Iterator[Browser]:
 def watched(browser: Browser, base_url: str) -> Iterator[Watched]:
     """A page of a fresh browser profile; at the end nobody must have complained."""
     context = browser.new_context(base_url=base_url, viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE_MS)
     seen = Watched(context.new_page(), urlsplit(base_url).netloc)
     yield seen
     context.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pandas as pd
@@ -15,6 +16,7 @@ from playwright.sync_api import Browser, expect
 from model.spec.schema import Label
 from service.contracts.storage import ArtifactStore
 from tests.e2e.browser import Watched, chromium, watched
+from tests.e2e.conftest import Job
 from tests.e2e.test_stack import hold
 from tests.service.making import SCHEMA, add_model
 
@@ -36,6 +38,11 @@ def console(browser: Browser, client: httpx.Client) -> Iterator[Watched]:
     """A page that knows nobody yet."""
     with watched(browser, str(client.base_url).rstrip("/")) as seen:
         yield seen
+
+
+def done(client: httpx.Client, body: dict[str, Any]) -> dict[str, Any]:
+    """The generate job that the body asks for, once it has succeeded."""
+    return Job(client, "/jobs/generate", body).until(lambda job: job["status"] == "succeeded", seconds=120)[-1]
 
 
 def sign_in(console: Watched, key: str) -> None:
@@ -73,7 +80,7 @@ def test_from_the_key_to_the_cohort_by_keyboard(
     expect(page.locator("[data-code=python]")).to_contain_text(f'label_ratios={{"{LABEL}": {{"0": 0.7, "1": 0.3}}}}')
 
     console.press(page.get_by_role("button", name="Preview"), "Enter")
-    expect(page.locator(".stay")).to_have_count(8, timeout=60_000)
+    expect(page.locator(".stay")).to_have_count(8)
     assert page.locator(".stay .curve").count() > 8
     expect(page.locator(".stay .tag").filter(has_text=f"{LABEL} 1")).to_have_count(2)
     expect(page.locator("#time")).to_contain_text("An estimate.")
@@ -83,7 +90,7 @@ def test_from_the_key_to_the_cohort_by_keyboard(
     console.press(page.get_by_role("button", name="Generate"), "Enter")
     page.wait_for_url("**/console/jobs/*")
     expect(page.get_by_text("running", exact=True).or_(page.get_by_text("waiting", exact=True))).to_be_visible()
-    expect(page.get_by_role("heading", name="Download")).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("heading", name="Download")).to_be_visible()
     report = page.frame_locator("iframe")
     expect(report.get_by_role("heading", name="Privacy gate: not evaluated")).to_be_visible()
     expect(page.locator("#job table tbody tr")).to_have_text(["014070.0\u202f%", "16030.0\u202f%"])
@@ -113,10 +120,10 @@ def test_a_long_job_is_watched_and_cancelled_from_the_list(console: Watched, adm
     page.goto("/console/jobs")
     row = page.locator("[data-job]").first
     expect(row.get_by_role("progressbar")).to_be_visible()
-    expect(row).to_contain_text("drawing stays", timeout=60_000)
+    expect(row).to_contain_text("drawing stays")
     console.check_accessible("jobs")
     page.get_by_role("button", name="Cancel").first.click()
-    expect(row).to_contain_text("cancelled", timeout=30_000)
+    expect(row).to_contain_text("cancelled")
     page.goto("/console")
     console.check_accessible("home")
     page.get_by_role("button", name="Sign out").click()
@@ -127,8 +134,7 @@ def test_a_held_cohort_is_explained_and_an_admin_takes_it_with_a_reason(
     console: Watched, client: httpx.Client, admin_key: str, data_dir: Path, tmp_path: Path
 ) -> None:
     body = {"model_id": "challenge2012-v1", "n_stays": 4, "evaluate": False}
-    job = client.post("/jobs/generate", json=body, headers={"Prefer": "wait=60"}).raise_for_status().json()
-    assert job["status"] == "succeeded"
+    job = done(client, body)
     hold(data_dir / "jobs" / job["id"] / "record.json")
     sign_in(console, admin_key)
     page = console.page
@@ -141,6 +147,33 @@ def test_a_held_cohort_is_explained_and_an_admin_takes_it_with_a_reason(
     started.value.save_as(tmp_path / "taken.parquet")
     assert len(pd.read_parquet(tmp_path / "taken.parquet")) > 4
     expect(page.get_by_text("zugestimmt: für Lehre")).to_be_visible()
+
+
+def test_the_same_request_again_is_the_same_also_where_no_stream_comes_through(
+    console: Watched, client: httpx.Client
+) -> None:
+    body = {
+        "model_id": "challenge2012-v1",
+        "n_stays": 7,
+        "preset": "paper",
+        "sampler": {"n_steps": 4, "guidance_scale": {"numerical": 2.0, "categorical": 1.0}},
+        "label_ratios": "balanced",
+        "evaluate": False,
+    }
+    job = done(client, body)
+    page = console.page
+    page.route("**/events", lambda route: route.abort())
+    page.goto(f"/console/jobs/{job['id']}")
+    page.get_by_role("link", name="Use the same request again").click()
+    expect(page.locator("#plan td")).to_have_text(["4", "3"])
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_role("heading", name="Download")).to_be_visible()
+    again = client.get(f"/jobs/{page.url.rpartition('/')[2]}").raise_for_status().json()
+    asked, wanted = ({**one["request"], "label_ratios": None, "preset": None} for one in (again, job))
+    assert asked == wanted
+    assert all("ERR_FAILED" in complaint for complaint in console.complaints)
+    console.complaints.clear()  # of the streams that did not come through
+    assert again["result"]["label_counts"] == job["result"]["label_counts"]
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from service.contracts.vault import MAGIC, read_vault
 from tests.e2e.conftest import SCHEMA, Job
 from tests.worker.tables import FAST_SAMPLER, TINY_NETWORK, TINY_TRAINING, made_up_stays
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 NUMBER, STAY, PATIENT, TEXT = 77.123457, 918_273_645, "PATIENT-4711", "GEHEIM-4712"
 TRACES = [

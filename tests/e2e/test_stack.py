@@ -20,7 +20,7 @@ from service.contracts.jobs import JobRecord
 from tests.e2e.conftest import SCHEMA, Job
 from tests.worker.tables import FAST_SAMPLER, TINY_NETWORK, TINY_TRAINING, made_up_stays
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SAMPLER = FAST_SAMPLER.model_dump()
 

@@ -25,7 +25,7 @@ export function watchJob(id, show, gone = () => {}) {
   // The stream tells states and progress, not the place in the queue; without a stream, polls tell everything.
   function again() {
     clearTimeout(timer);
-    if (job?.status === "queued" || !source || source.readyState === EventSource.CLOSED) timer = setTimeout(look, POLL_MS);
+    if (job?.status === "queued" || source.readyState !== EventSource.OPEN) timer = setTimeout(look, POLL_MS);
   }
   function stop() { isStopped = true; source?.close(); clearTimeout(timer); }
 

@@ -6,7 +6,7 @@ const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 /** The curl command of a request; `json` is its body, `files` its form fields ({name: value}, "@file" for a file). */
 export function curlOf(method, path, { json, files, output } = {}) {
   const parts = [`curl -sS${output ? ` -o ${quoted(output)}` : ""}${method === "GET" ? "" : ` -X ${method}`} ${quoted(location.origin + path)}`];
-  if (!isAuthOff()) parts.push('-H "Authorization: Bearer $CDMT_KEY"');
+  if (!isAuthOff()) parts.push('-H "Authorization: Bearer $CDMT_API_KEY"');
   if (json !== undefined) parts.push("-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(json))}`);
   for (const [name, value] of Object.entries(files ?? {})) parts.push(`-F ${quoted(`${name}=${value}`)}`);
   return parts.join(" \\\n  ");
@@ -24,9 +24,8 @@ export function pythonOf(value) {
 
 /** Python that makes a client and then runs `lines`. */
 export function pythonWith(lines) {
-  const key = isAuthOff() ? "" : ', key=os.environ["CDMT_KEY"]';
-  const imports = isAuthOff() ? "" : "import os\n";
-  return `${imports}from cdmt_client import CohortClient\n\nclient = CohortClient(${JSON.stringify(location.origin)}${key})\n${lines}`;
+  const key = isAuthOff() ? "" : "  # takes the key from CDMT_API_KEY";
+  return `from cdmt_client import CohortClient\n\nclient = CohortClient(${JSON.stringify(location.origin)})${key}\n${lines}`;
 }
 
 /** Put the two into a snippet of macros.html.j2; without Python, only curl is shown. */

@@ -9,14 +9,15 @@ const form = document.getElementById("generate");
 const element = (id) => document.getElementById(id);
 const defaults = JSON.parse(form?.dataset.defaults ?? "{}");
 const N_PREVIEW = 8;
-let model = null, outcomes = null, asked = 0, timer = null, measured = null;
+let base = {}, model = null, outcomes = null, asked = 0, timer = null, measured = null;
 
 function body() {
   const chosen = {
+    ...base,
     model_id: element("model").value,
     n_stays: Number(element("stays").value),
     label_ratios: outcomes.ratios(),
-    sampler: { solver: element("solver").value, n_steps: Number(element("steps").value), guidance_scale: Number(element("guidance").value) },
+    sampler: { ...base.sampler, solver: element("solver").value, n_steps: Number(element("steps").value), guidance_scale: guidance() },
     missing: element("missing").value,
     enforce_rules: element("rules").checked,
     evaluate: element("detail").value !== "none",
@@ -26,13 +27,21 @@ function body() {
   return withoutDefaults(chosen, defaults);
 }
 
+/** One number, or what the request that one begins with has for each kind and label, as long as nobody changes it. */
+function guidance() {
+  const number = Number(element("guidance").value), before = base.sampler?.guidance_scale;
+  return before !== undefined && number === oneNumber(before) ? before : number;
+}
+
+const oneNumber = (scale) => (typeof scale === "number" ? scale : scale.numerical);
+
 /** What is as the API has it anyway need not be said. */
 function withoutDefaults(chosen, usual) {
   const said = Object.entries(chosen).map(([name, value]) =>
     [name, name === "sampler" ? withoutDefaults(value, usual.sampler) : value]);
   return Object.fromEntries(said.filter(([name, value]) => {
     if (name === "sampler") return Object.keys(value).length > 0;
-    return name === "model_id" || name === "n_stays" || value !== usual[name];
+    return name === "model_id" || name === "n_stays" || JSON.stringify(value) !== JSON.stringify(usual[name]);
   }));
 }
 
@@ -108,6 +117,7 @@ async function look8() {
   element("preview-title").focus();
   const began = performance.now();
   const wanted = { ...body(), n_stays: N_PREVIEW, evaluate: false };
+  delete wanted.webhook; // nobody else is told of a preview
   try {
     const { job, nLeftOut } = await preview(wanted, model, element("strips"), (text) => { words.textContent = text; });
     measured = job.result.timings.sampling / (N_PREVIEW * nSteps(wanted));
@@ -129,12 +139,14 @@ async function submit() {
 /** Begin with what another job was asked for. */
 async function fillFrom(jobId) {
   const { request } = await call("GET", `/jobs/${encodeURIComponent(jobId)}`);
+  if (request.kind !== "generate") return choose(element("model").value);
+  base = { ...request, preset: null }; // with what this form has no field for; what the preset has chosen is spelled out
   if (![...element("model").options].some(({ value }) => value === request.model_id)) {
     flash("The model of that job is not here any more. Choose another one; the rest is as it was.");
   } else element("model").value = request.model_id;
   await choose(element("model").value);
   element("stays").value = request.n_stays;
-  element("guidance").value = typeof request.sampler.guidance_scale === "number" ? request.sampler.guidance_scale : request.sampler.guidance_scale.numerical;
+  element("guidance").value = oneNumber(request.sampler.guidance_scale);
   element("solver").value = request.sampler.solver;
   element("steps").value = request.sampler.n_steps;
   element("seed").value = request.seed;
