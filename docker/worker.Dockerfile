@@ -12,7 +12,7 @@ WORKDIR /app
 COPY scripts/install_torch.sh scripts/install_torch.sh
 COPY pyproject.toml requirements.lock README.md LICENSE ./
 RUN TORCH_INDEX=${TORCH_INDEX} scripts/install_torch.sh /opt/venv/bin/python \
- && /opt/venv/bin/pip install --constraint requirements.lock ".[worker]" \
+ && /opt/venv/bin/pip install --constraint requirements.lock ".[private,worker]" \
  && /opt/venv/bin/pip uninstall --yes pip \
  && rm -rf build cdmt_ehr.egg-info /opt/venv/lib/python3*/site-packages/*/include \
  && find /opt/venv -type d -name tests -prune -exec rm -rf {} +

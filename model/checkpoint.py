@@ -26,6 +26,7 @@ from model.spec.base import Spec
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import CheckpointError
 from model.spec.files import PLAIN, Files
+from model.spec.guarantee import PrivacyGuarantee
 from model.spec.schema import Schema
 from model.strata import rake
 from model.training_run import TrainingSummary, dimensions_of
@@ -79,6 +80,7 @@ class ModelDescription(Spec):
     label_joint: LabelJoint
     n_training_stays: int
     seed: int
+    privacy: PrivacyGuarantee | None = None
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import load
 from torch import Tensor
 
-from model.data.codec import Encoded
 from model.files import read_content, write_tensors
 from model.spec.errors import CheckpointError
 from model.spec.files import PLAIN, Files
@@ -56,7 +56,7 @@ def read_checkpoint(
     return tensors, progress._replace(history=[(step, loss) for step, loss in progress.history])
 
 
-def fingerprint_of(stays: Encoded, settings: str) -> str:
+def fingerprint_of(stays: Iterable[npt.NDArray[np.generic]], settings: str) -> str:
     """What must be the same for a training to go on from a checkpoint: the settings and every value of the data."""
     digest = hashlib.sha256(settings.encode())
     for array in stays:

@@ -36,7 +36,7 @@ class TrainingSummary(Spec):
     seconds: float
     batch_size: int
     learning_rate: float
-    validation_loss: float
+    validation_loss: float | None  # None: a private training looks at none
     best_step: int
     device: str
     precision: str
@@ -122,6 +122,8 @@ class Fitting(Generic[Module]):
     def _compute_in(self, dtype: torch.dtype) -> None:
         """Operands of the network's products; kept over a restart, where a new measurement might choose otherwise."""
         self.dtype = self.module.compute_dtype = self.averaged.compute_dtype = dtype
+
+    stage = "training"
 
     @property
     def fraction(self) -> float:

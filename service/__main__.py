@@ -17,6 +17,7 @@ from service.contracts.logs import configure_logs
 from service.contracts.memory import no_core_dumps
 from service.contracts.redis_url import redis_url
 from service.contracts.settings import Settings, explain
+from service.patience import MAX_CONNECTIONS, PatientProtocol
 
 GRACE_SECONDS = 10
 
@@ -45,6 +46,8 @@ def _serve(settings: Settings, url: str) -> int:
     configure_logs(settings.log_level)
     config = uvicorn.Config(
         app,
+        http=PatientProtocol,
+        limit_concurrency=MAX_CONNECTIONS,
         host=settings.host,
         port=settings.port,
         log_config=None,

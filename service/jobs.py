@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from service.contracts.job_store import JobStore
 from service.contracts.jobs import QUEUES, SERIALIZER, JobError, JobKind, JobRecord, JobState, now, queue_name, rq_ids
 from service.contracts.products import retract
 from service.contracts.settings import Settings
-from service.contracts.transport import enqueue_call, take_turns
+from service.contracts.transport import enqueue_call, take_turns, without_hooks
 from service.workload import workers
 
 log = structlog.get_logger(__name__)
@@ -34,6 +34,14 @@ class LiveStatus:
 
     progress: live.Progress | None = None
     queue_position: int | None = None
+
+
+class QueuedJob(Job):
+    """A job of RQ's whose hooks are not called when RQ finds that its worker is lost."""
+
+    def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
+        """Take over what Redis keeps of the job, less its hooks."""
+        super().restore(without_hooks(raw_data))
 
 
 class JobQueue:
@@ -48,7 +56,8 @@ class JobQueue:
         installation = installation_id(jobs.store.root)
         self.figures = Figures(redis, installation)
         self.queues = {
-            kind: Queue(queue_name(kind, installation), connection=redis, serializer=SERIALIZER) for kind in QUEUES
+            kind: Queue(queue_name(kind, installation), connection=redis, job_class=QueuedJob, serializer=SERIALIZER)
+            for kind in QUEUES
         }
         self._clock = clock
         self._cancelling_since: dict[str, float] = {}
@@ -157,7 +166,7 @@ class JobQueue:
     def in_rq(self, rq_ids: Sequence[str]) -> list[Job | None]:
         """What RQ knows of each, in one round trip; None where it knows nothing. Raises RedisError."""
         try:
-            return Job.fetch_many(rq_ids, self.redis, SERIALIZER)
+            return QueuedJob.fetch_many(rq_ids, self.redis, SERIALIZER)
         except NoSuchJobError:  # so RQ calls one of which it has but a part
             return [self._whole_or_none(rq_id) for rq_id in rq_ids]
 
@@ -197,7 +206,7 @@ class JobQueue:
     def _whole_or_none(self, rq_id: str) -> Job | None:
         """What RQ knows of a job. Half a job, left by a heartbeat that came late, is removed: it would bar the id."""
         try:
-            return Job.fetch(rq_id, self.redis, SERIALIZER)
+            return QueuedJob.fetch(rq_id, self.redis, SERIALIZER)
         except NoSuchJobError:
             self.redis.delete(Job.key_for(rq_id))
             return None

@@ -144,6 +144,7 @@ def _subject(facts: ModelFacts, request: GenerateRequest, drawn: JobResult) -> S
         imputed=request.missing == "imputed",
         provenance=cohort_provenance(request, model=facts.record),
         notes=drawn.warnings,
+        guarantee=facts.record.privacy,
     )
 
 

@@ -36,6 +36,7 @@ from service.contracts.redis_url import redis_url
 from service.contracts.settings import Settings
 from worker.interruption import ASK, INTERRUPTION
 from worker.outcomes import SPENT, OutOfTime
+from worker.task_job import TaskJob
 
 PR_SET_PDEATHSIG = 1
 EXIT_SECONDS = 5.0
@@ -81,12 +82,20 @@ class LeasedWorker(Worker):
     max_connection_wait_time = 5.0
 
     def __init__(
-        self, queue_name: str, *, connection: Redis, name: str, timing: Timing, prepare_for_work: bool = True
+        self,
+        queue_name: str,
+        *,
+        connection: Redis,
+        name: str,
+        timing: Timing,
+        prepare_for_work: bool = True,
+        job_class: type[TaskJob] = TaskJob,
     ) -> None:
         super().__init__(
             [queue_name],
             name,
             connection=connection,
+            job_class=job_class,
             serializer=SERIALIZER,
             job_monitoring_interval=timing.heartbeat,
             worker_ttl=timing.worker,
@@ -235,12 +244,12 @@ def _perform(errand: Errand, worker: LeasedWorker) -> object:
     """What the job returned; None where it raised, or was deleted before it could begin."""
     connection = worker.connection
     try:
-        job = Job.fetch(errand.job_id, connection=connection, serializer=SERIALIZER)
+        job = worker.job_class.fetch(errand.job_id, connection=connection, serializer=SERIALIZER)
         execution = Execution.fetch(errand.execution_id, errand.job_id, connection=connection)
     except (NoSuchJobError, KeyError, ValueError) as error:  # RQ's words for an execution that is gone, or half gone
         log.info("job_gone", job_id=errand.job_id, error=type(error).__name__)
         return None
-    queue = Queue(errand.queue_name, connection=connection, serializer=SERIALIZER)
+    queue = Queue(errand.queue_name, connection=connection, job_class=worker.job_class, serializer=SERIALIZER)
     return job.return_value() if worker.perform_job(job, queue, execution) else None
 
 

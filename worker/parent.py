@@ -21,6 +21,7 @@ from rq.timeouts import BaseDeathPenalty, HorseMonitorTimeoutException
 
 from worker.horse import Errand, Horse, LeasedWorker, Timing
 from worker.interruption import ASK, HANDED_BACK
+from worker.task_job import TaskJob
 
 log = structlog.get_logger(__name__)
 
@@ -59,10 +60,11 @@ class WarmWorker(LeasedWorker):
         name: str,
         timing: Timing,
         on_lost: Callable[[str, bool, bool], None],
+        job_class: type[TaskJob] = TaskJob,
         on_unheard: Callable[[str], None] = lambda _rq_id: None,
         on_heartbeat: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(queue_name, connection=connection, name=name, timing=timing)
+        super().__init__(queue_name, connection=connection, name=name, timing=timing, job_class=job_class)
         self._horse = horse
         self._on_lost = on_lost
         self._on_unheard = on_unheard

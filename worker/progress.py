@@ -79,7 +79,7 @@ class JobLink:
             self._next_pulse = now + PULSE_SECONDS
             self._ask(self._pulse, otherwise=None)
 
-    def learned(self, losses: Sequence[tuple[int, float]]) -> None:
+    def show_losses(self, losses: Sequence[tuple[int, float]]) -> None:
         """Show the losses of a training so far, (step, loss), from the next progress on."""
         self._losses = tuple((step, float(f"{loss:.4g}")) for step, loss in losses)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import structlog
 from pydantic import Field
 
@@ -14,16 +17,20 @@ from model.compute import Compute
 from model.data.codec import Codec
 from model.data.layout import TableLayout
 from model.data.split import Split, split
+from model.data.stays import Stays
 from model.diffusion.denoiser import Denoiser
+from model.private.opening import Task
+from model.private.training import train_privately
 from model.spec.base import Spec
 from model.spec.config import NetworkConfig, TrainingConfig
 from model.spec.errors import CheckpointError
 from model.spec.files import PLAIN, Files, Source
+from model.spec.guarantee import PrivacyGuarantee
 from model.spec.privacy import PrivacyThresholds
 from model.spec.report import EvaluationOptions
 from model.spec.schema import Schema
 from model.strata import label_joint
-from model.training import CHECKPOINT, CancelCheck, Learned, Progress, train
+from model.training import CHECKPOINT, CancelCheck, Progress, ShowLosses, train
 from model.training_run import Fitted
 from service.contracts.ids import new_id
 from service.contracts.jobs import JobRecord, JobResult, now
@@ -50,6 +57,15 @@ class Recipe(Spec):
     seed: int = Field(0, ge=0, lt=2**63)
 
 
+class _Learned(NamedTuple):
+    """What training makes, with differential privacy or without; `joint` are counts of combinations of labels."""
+
+    codec: Codec
+    fitted: Fitted[Denoiser]
+    joint: npt.NDArray[np.int64]
+    privacy: PrivacyGuarantee | None = None
+
+
 def train_model(
     table: Source,
     schema: Schema,
@@ -60,11 +76,12 @@ def train_model(
     workdir: Path | None,
     progress: Progress,
     cancelled: CancelCheck,
-    learned: Learned | None = None,
+    show_losses: ShowLosses | None = None,
     checkpoint_seconds: float = 60.0,
     report_stays: int | None = None,
     thresholds: PrivacyThresholds | None = None,
     data_sha256: str | None = None,
+    schema_inferred: bool = False,
     files: Files = PLAIN,
 ) -> ModelRecord:
     """Train on the stays in `table` and fill the empty folder `destination`: weights, description, report, record.
@@ -72,29 +89,30 @@ def train_model(
     A `workdir` keeps checkpoints, from which a later call with the same arguments goes on; one that is damaged is
     thrown away. Weights and checkpoints are written in the manner of `files`. The report rests on `report_stays`
     synthetic stays, or on as many as the device draws within minutes; it names the data by `data_sha256` (absent: that
-    of the file `table`). Raises DataError, TrainingError, Cancelled.
+    of the file `table`). A schema that was `schema_inferred` from it is no public knowledge, which a training with
+    differential privacy then says. Raises DataError, TrainingError, Cancelled.
     """
     progress("reading", 0, 1)
     arranged = read_stays(table, schema)
     sides = split(arranged.stays, holdout_fraction=recipe.holdout_fraction, seed=recipe.seed)
-    codec = Codec.fit(sides.train, schema, scaling=recipe.training.scaling)
-    fit = partial(
-        train,
-        codec.encode(sides.train),
-        codec,
-        network=recipe.network,
-        training=recipe.training,
-        seed=recipe.seed,
+    learn = (
+        partial(_learn, show_losses=show_losses)
+        if recipe.training.privacy is None
+        else partial(_learn_privately, schema_inferred=schema_inferred)
+    )
+    learned = learn(
+        sides.train,
+        schema,
+        recipe,
         compute=compute,
         workdir=workdir,
         progress=progress,
         cancelled=cancelled,
-        learned=learned,
         checkpoint_seconds=checkpoint_seconds,
         files=files,
     )
-    trained = _from_the_start_if_damaged(fit, workdir)
-    save_model(_description(recipe, codec, arranged.layout, sides, trained), trained.module, destination, files=files)
+    description = _description(recipe, arranged.layout, learned, n_training_stays=len(sides.train))
+    save_model(description, learned.fitted.module, destination, files=files)
     model = load_model(destination, compute, files=files)  # as every later job will
     made = report_on_model(
         model,
@@ -127,8 +145,9 @@ def run_train(record: JobRecord, request: TrainRequest, *, shop: Workshop, link:
             workdir=shop.store.work_dir(record.id),
             progress=link.progress,
             cancelled=link.cancelled,
-            learned=link.learned,
+            show_losses=link.show_losses,
             data_sha256=dataset.sha256,
+            schema_inferred=dataset.schema_inferred,
             checkpoint_seconds=shop.settings.checkpoint_every_seconds,
             thresholds=shop.settings.privacy_thresholds,
             files=shop.store.files,
@@ -157,19 +176,76 @@ def _from_the_start_if_damaged(fit: Callable[[], Fitted[Denoiser]], workdir: Pat
     return fit()
 
 
-def _description(
-    recipe: Recipe, codec: Codec, layout: TableLayout, sides: Split, trained: Fitted[Denoiser]
-) -> ModelDescription:
+def _learn(
+    stays: Stays,
+    schema: Schema,
+    recipe: Recipe,
+    *,
+    compute: Compute,
+    workdir: Path | None,
+    progress: Progress,
+    cancelled: CancelCheck,
+    checkpoint_seconds: float,
+    files: Files,
+    show_losses: ShowLosses | None,
+) -> _Learned:
+    codec = Codec.fit(stays, schema, scaling=recipe.training.scaling)
+    fit = partial(
+        train,
+        codec.encode(stays),
+        codec,
+        network=recipe.network,
+        training=recipe.training,
+        seed=recipe.seed,
+        compute=compute,
+        workdir=workdir,
+        progress=progress,
+        cancelled=cancelled,
+        show_losses=show_losses,
+        checkpoint_seconds=checkpoint_seconds,
+        files=files,
+    )
+    return _Learned(codec, _from_the_start_if_damaged(fit, workdir), label_joint(stays.labels, schema))
+
+
+def _learn_privately(
+    stays: Stays,
+    schema: Schema,
+    recipe: Recipe,
+    *,
+    compute: Compute,
+    workdir: Path | None,
+    progress: Progress,
+    cancelled: CancelCheck,
+    checkpoint_seconds: float,
+    files: Files,
+    schema_inferred: bool,
+) -> _Learned:
+    task = Task(stays, schema, recipe.network, recipe.training, recipe.seed, compute)
+    trained = train_privately(
+        task,
+        workdir=workdir,
+        progress=progress,
+        cancelled=cancelled,
+        checkpoint_seconds=checkpoint_seconds,
+        files=files,
+        schema_inferred=schema_inferred,
+    )
+    return _Learned(trained.codec, trained.fitted, trained.joint, trained.guarantee)
+
+
+def _description(recipe: Recipe, layout: TableLayout, learned: _Learned, *, n_training_stays: int) -> ModelDescription:
     return ModelDescription(
         software_version=software_version(),
         layout=layout,
-        codec=codec.state,
+        codec=learned.codec.state,
         network=recipe.network,
         training=recipe.training,
-        summary=trained.summary,
-        label_joint=LabelJoint.of(label_joint(sides.train.labels, codec.schema)),
-        n_training_stays=len(sides.train),
+        summary=learned.fitted.summary,
+        label_joint=LabelJoint.of(learned.joint),
+        n_training_stays=n_training_stays,
         seed=recipe.seed,
+        privacy=learned.privacy,
     )
 
 
@@ -195,6 +271,7 @@ def _record(
         figures=figures,
         device=summary.device,
         software_version=software_version(),
+        privacy=model.description.privacy,
     )
 
 

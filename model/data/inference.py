@@ -16,6 +16,7 @@ from model.data.vitals import Range, find_range, find_vital
 from model.spec.errors import DataError
 from model.spec.schema import (
     MAX_NAME_LENGTH,
+    SHOWN_AS_IT_IS,
     CategoricalFeature,
     Feature,
     Label,
@@ -141,6 +142,8 @@ def _categories(column: _Column) -> tuple[str, ...]:
     categories = {category_text(value) for value in column.distinct}
     if any(len(category) > MAX_NAME_LENGTH for category in categories):
         raise DataError(f"column '{column.name}': text longer than {MAX_NAME_LENGTH} letters", column=column.name)
+    if not all(re.fullmatch(SHOWN_AS_IT_IS, category) for category in categories):
+        raise DataError(f"column '{column.name}': text with control characters", column=column.name)
     return tuple(sorted(categories, key=_natural))
 
 

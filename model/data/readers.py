@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from model.data.arrow import to_pandas
 from model.data.columns import rows
 from model.data.roles import holds_ids
-from model.data.room import check_room
+from model.data.room import check_room, needed_memory
 from model.spec.errors import DataError
 from model.spec.files import Source
 
@@ -65,17 +65,23 @@ def read_table(
     return to_pandas(table)
 
 
-def count_cells(source: Source) -> int:
-    """The most cells that a file can hold, without reading it; 0 for one that is damaged."""
+def csv_bytes(source: Source) -> int | None:
+    """The size of a file that is no Parquet, so that nothing in it is larger than it looks; None for Parquet."""
     with source.open("rb") as file:
-        if file.read(len(PARQUET_MAGIC)) != PARQUET_MAGIC:
-            return file.seek(0, os.SEEK_END) // BYTES_PER_CSV_CELL
+        return None if file.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC else file.seek(0, os.SEEK_END)
+
+
+def expected_memory(source: Source) -> int:
+    """Bytes that a table takes if what a Parquet file says of itself is true; 0 for one that is damaged."""
+    size = csv_bytes(source)
+    if size is not None:
+        return needed_memory(size // BYTES_PER_CSV_CELL, 1, size)
     try:
         with source.open("rb") as file:
             metadata = pq.read_metadata(file)
     except (pa.ArrowException, OSError):
         return 0
-    return int(metadata.num_rows * metadata.num_columns)
+    return needed_memory(_n_rows(metadata), metadata.num_columns, _unpacked(metadata))
 
 
 def _read_parquet(source: Source, limits: Limits) -> pa.Table:
@@ -85,6 +91,8 @@ def _read_parquet(source: Source, limits: Limits) -> pa.Table:
             _check_types(file.schema_arrow)
             _check_size(file.metadata, limits)
         table = _read_columns(source, [name for name in file.schema_arrow.names if not PANDAS_INDEX.fullmatch(name)])
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -122,11 +130,22 @@ def _check_types(schema: pa.Schema) -> None:
 
 
 def _check_size(metadata: pq.FileMetaData, limits: Limits) -> None:
-    _check_rows(metadata.num_rows, metadata.num_columns, limits)
-    unpacked = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    n_rows = _n_rows(metadata)
+    _check_rows(n_rows, metadata.num_columns, limits)
+    unpacked = _unpacked(metadata)
     if unpacked > limits.bytes:
         raise DataError(f"the file unpacks to {unpacked} bytes; at most {limits.bytes} are allowed")
-    check_room(metadata.num_rows, metadata.num_columns, unpacked)
+    check_room(n_rows, metadata.num_columns, unpacked)
+
+
+def _n_rows(metadata: pq.FileMetaData) -> int:
+    """The rows of the groups, which are what is read: the number for the whole file may be made up."""
+    return sum(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
+
+
+def _unpacked(metadata: pq.FileMetaData) -> int:
+    """Bytes of the unpacked pages, as the file has it."""
+    return sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
 
 
 def _check_rows(n_rows: int, n_columns: int, limits: Limits) -> None:
@@ -200,6 +219,8 @@ def _parse_csv(source: Source, separator: str, convert: pyarrow.csv.ConvertOptio
     try:
         with source.open("rb") as file:
             table = pyarrow.csv.read_csv(file, read_options=read, parse_options=parse, convert_options=convert)
+    except MemoryError:
+        raise
     except pa.ArrowException:
         # Its message may quote a row: keep it, and the chain to it, out of ours.
         raise DataError("the file cannot be read as CSV in UTF-8") from None

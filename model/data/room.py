@@ -17,12 +17,17 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 def check_room(n_rows: int, n_columns: int, n_bytes: int) -> None:
     """TableTooLarge where a table of so many rows, columns and bytes, unpacked, would exhaust the memory."""
-    needed, free = max(BYTES_PER_CELL * n_rows * n_columns, BYTES_PER_BYTE * n_bytes), available_memory()
+    needed, free = needed_memory(n_rows, n_columns, n_bytes), available_memory()
     if needed > free:
         raise TableTooLarge(
             f"the table has {n_rows:,} rows of {n_columns} columns: to check it takes about {_gib(needed)} of memory, "
             f"of which {_gib(free)} are free"
         )
+
+
+def needed_memory(n_rows: int, n_columns: int, n_bytes: int) -> int:
+    """Bytes that reading, checking and arranging such a table take."""
+    return max(BYTES_PER_CELL * n_rows * n_columns, BYTES_PER_BYTE * n_bytes)
 
 
 def available_memory() -> int:

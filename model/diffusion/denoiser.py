@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -62,6 +63,7 @@ class FiLMGRULayer(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.film = nn.Linear(TIME_DIM, 2 * width)
         self.gru = nn.GRU(width, hidden_dim, batch_first=True, bidirectional=True)
+        self.recurrence: Callable[[nn.GRU, Tensor], Tensor] = bidirectional_gru
         nn.init.zeros_(self.film.weight)
         nn.init.zeros_(self.film.bias)
 
@@ -71,7 +73,7 @@ class FiLMGRULayer(nn.Module):
         gamma, beta = film[:, None, :].chunk(2, dim=-1)
         scale, shift = (1 + gamma) * self.norm.weight, (1 + gamma) * self.norm.bias + beta
         normalised = functional.layer_norm(h, self.norm.normalized_shape, eps=self.norm.eps)
-        return h + bidirectional_gru(self.gru, torch.addcmul(shift, normalised, scale))
+        return h + self.recurrence(self.gru, torch.addcmul(shift, normalised, scale))
 
 
 class DenoiserNetwork(nn.Module):

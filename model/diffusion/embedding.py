@@ -37,8 +37,8 @@ class CategoryEmbedding(nn.Module):
 
     def embed(self, codes: Tensor) -> Tensor:
         """(B, L, M_c) codes -> (B, L, M_c, d)."""
-        one_hot = functional.one_hot(codes, self.mask.shape[1]).to(self.weight.dtype)
-        return self.interpolate(one_hot)
+        one_hot = codes[..., None] == torch.arange(self.mask.shape[1], device=codes.device)
+        return self.interpolate(one_hot.to(self.weight.dtype))
 
     def interpolate(self, probabilities: Tensor) -> Tensor:
         """Score interpolation `sum_c p_c e_c` (Dieleman et al. 2022, section 3.2): (B, L, M_c, C) -> (B, L, M_c, d)."""

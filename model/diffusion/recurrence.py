@@ -66,10 +66,10 @@ class BidirectionalGRU(torch.autograd.Function):
         w = both_directions(weights)
         steps = x.transpose(0, 1).to(dtype)
         inputs = torch.stack([steps, steps.flip(0)])
-        states, gates = _run(inputs, w)
+        states, gates = run(inputs, w)
         ctx.save_for_backward(inputs, states, gates, w.w_ih.to(dtype), w.w_hh.to(dtype))
         ctx.types = x.dtype, w.w_ih.dtype
-        return _joined(states[:, 1:], x.dtype)
+        return joined(states[:, 1:], x.dtype)
 
     @staticmethod
     @once_differentiable
@@ -77,7 +77,7 @@ class BidirectionalGRU(torch.autograd.Function):
         """Gradients of x and of the weights."""
         inputs, states, gates, w_ih, w_hh = ctx.saved_tensors
         x_type, w_type = ctx.types
-        on_inputs, on_states = _run_back(_parted(grad), states, gates, w_hh, w_type)
+        on_inputs, on_states = run_back(parted(grad), states, gates, w_hh, w_type)
         rows, on_rows, on_hidden = (value.flatten(1, 2) for value in (inputs, on_inputs, on_states))
         both = torch.bmm(on_rows, w_ih).view_as(inputs)
         grads = GRUWeights(
@@ -102,22 +102,22 @@ def _one_after_the_other(both: GRUWeights, dtype: torch.dtype) -> list[Tensor]:
     return [part[direction].to(dtype) for direction in range(2) for part in parts]
 
 
-def _joined(states: Tensor, dtype: torch.dtype) -> Tensor:
+def joined(states: Tensor, dtype: torch.dtype) -> Tensor:
     """(2, L, B, H), the second reversed in time -> (B, L, 2H)."""
     _, length, n, size = states.shape
-    joined = states.new_empty(n, length, 2 * size, dtype=dtype)
-    joined[..., :size] = states[0].transpose(0, 1)
-    joined[..., size:] = states[1].flip(0).transpose(0, 1)
-    return joined
+    both = states.new_empty(n, length, 2 * size, dtype=dtype)
+    both[..., :size] = states[0].transpose(0, 1)
+    both[..., size:] = states[1].flip(0).transpose(0, 1)
+    return both
 
 
-def _parted(joined: Tensor) -> Tensor:
-    """The inverse of `_joined`."""
-    forward, back = joined.transpose(0, 1).chunk(2, dim=-1)
+def parted(output: Tensor) -> Tensor:
+    """The inverse of `joined`."""
+    forward, back = output.transpose(0, 1).chunk(2, dim=-1)
     return torch.stack([forward, back.flip(0)])
 
 
-def _run(inputs: Tensor, w: GRUWeights) -> tuple[Tensor, Tensor]:
+def run(inputs: Tensor, w: GRUWeights) -> tuple[Tensor, Tensor]:
     """Inputs (2, L, B, I) -> states (2, L + 1, B, H), of which the first is 0, and gates n, v, r, z (2, L, B, 4H)."""
     (_, length, n_stays, _), size = inputs.shape, w.w_hh.shape[2]
     projected = torch.bmm(inputs.flatten(1, 2), w.w_ih.transpose(1, 2).to(inputs)).view(2, length, n_stays, -1)
@@ -130,7 +130,7 @@ def _run(inputs: Tensor, w: GRUWeights) -> tuple[Tensor, Tensor]:
     return states, kept
 
 
-def _run_back(grad: Tensor, states: Tensor, kept: Tensor, w_hh: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def run_back(grad: Tensor, states: Tensor, kept: Tensor, w_hh: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Gradient of states (2, L, B, H) -> of W_ih x in the order n, r, z, and of W_hh h in r, z, v (2, L, B, 3H)."""
     on_inputs, on_states = (w_hh.new_empty(*kept.shape[:3], w_hh.shape[1]) for _ in range(2))
     gates_for(states).run_steps_back(grad.to(dtype), states, kept, w_hh, on_inputs, on_states)

@@ -61,6 +61,7 @@ def evaluate(
         sequence_length=codec.schema.sequence_length,
         labels=labels,
         privacy=privacy_verdict(found.scores, thresholds=options.thresholds),
+        guarantee=subject.guarantee,
         scores=found.scores,
         features=sides.features,
         length=sides.length,

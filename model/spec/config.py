@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from model.spec.base import Spec
+from model.spec.guarantee import PrivacyBudget
 
 Mode = Literal["conditional", "unconditional"]
 Missing = Literal["as_observed", "imputed"]
@@ -56,6 +57,15 @@ class TrainingConfig(Spec):
     )
     scaling: Scaling = Field("zscore", description="of numerical features; quantile: to a normal distribution")
     categorical_diffusion: Literal["gaussian"] = "gaussian"
+    privacy: PrivacyBudget | None = Field(
+        None, description="differential privacy: clipped gradients with noise; absent: without"
+    )
+
+    @model_validator(mode="after")
+    def _private_scaling(self) -> TrainingConfig:
+        if self.privacy is not None and self.scaling != "zscore":
+            raise ValueError("privacy: only with scaling 'zscore'; quantiles would cost more of the budget")
+        return self
 
     @model_validator(mode="after")
     def _rho_range_in_order(self) -> TrainingConfig:

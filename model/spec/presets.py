@@ -25,6 +25,7 @@ TRAINING: dict[Preset, dict[str, dict[str, object]]] = {
             "categorical_weight": 1.0,
             "times": "uniform",
             "scaling": "zscore",
+            "privacy": None,
         },
         "network": {"hidden_dim": 64, "n_layers": 3, "embedding_dim": 16},
     }

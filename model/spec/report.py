@@ -22,6 +22,7 @@ from model.spec.figures import (
     RuleReport,
     Transitions,
 )
+from model.spec.guarantee import PrivacyGuarantee
 from model.spec.privacy import PrivacyThresholds, PrivacyVerdict
 
 REPORT_VERSION = 2
@@ -134,7 +135,8 @@ class Subject(Spec):
     """What the caller knows of the stays under evaluation, and the stays themselves do not say.
 
     `n_stays` and `obtained` describe the whole cohort where only a sample of it is evaluated. `imputed` says whether
-    missing values were filled in; None where the caller does not know: the stays are then looked at.
+    missing values were filled in; None where the caller does not know: the stays are then looked at. `guarantee` is
+    that of the model that made them, if it has one.
     """
 
     kind: Literal["model", "cohort", "table"] = "cohort"
@@ -145,6 +147,7 @@ class Subject(Spec):
     imputed: bool | None = None
     provenance: dict[str, JsonValue] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    guarantee: PrivacyGuarantee | None = None
 
 
 class Report(Spec):
@@ -162,6 +165,7 @@ class Report(Spec):
     sequence_length: int
     labels: tuple[LabelReport, ...]
     privacy: PrivacyVerdict
+    guarantee: PrivacyGuarantee | None = Field(None, description="where the model has differential privacy")
     scores: tuple[Score, ...]
     features: tuple[FeatureReport, ...]
     length: FeatureReport | None = Field(None, description="of stays, in steps; where they may end early")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
@@ -14,6 +15,8 @@ from model.spec.codes import Codes, LabelCodes
 MAX_NAME_LENGTH = 128
 MAX_SEQUENCE_LENGTH = 2000
 MAX_CATEGORIES = 64
+SHOWN_AS_IT_IS = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]*$"
+"""No control characters, nor those that cannot be seen or turn around what follows; joiners are letters' own."""
 
 
 def _printable(name: str) -> str:
@@ -23,11 +26,11 @@ def _printable(name: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), AfterValidator(_printable)]
-Category = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
+Category = Annotated[str, Field(max_length=MAX_NAME_LENGTH, pattern=SHOWN_AS_IT_IS)]
 
 
 def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
-    repeated = {value for value in values if values.count(value) > 1}
+    repeated = [value for value, count in Counter(values).items() if count > 1]
     if repeated:
         raise ValueError(f"named twice: {', '.join(sorted(repeated))}")
     return values

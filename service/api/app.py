@@ -20,6 +20,7 @@ from service.api.auditing import start_event
 from service.api.auth import Authenticator, read_admin_key
 from service.api.deps import Services
 from service.api.guard import Guard
+from service.api.headers import SecurityHeaders
 from service.api.metrics import Meters
 from service.api.middleware import BodyLimit, HeadAsGet, HostCheck, RequestContext
 from service.api.oidc import tokens_of
@@ -116,6 +117,7 @@ def _middleware(services: Services) -> list[Middleware]:
     limits = {"max_body_bytes": settings.max_body_bytes, "max_upload_bytes": settings.max_upload_bytes}
     host_check = [Middleware(HostCheck, host=settings.host)] if settings.is_auth_off else []
     return [
+        Middleware(SecurityHeaders),
         Middleware(RequestContext, meters=services.meters),
         Middleware(RefusalAudit, audit=services.audit),
         *host_check,

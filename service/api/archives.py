@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import lzma
 import os
 import re
 import shutil
 import zipfile
 import zlib
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from model.spec.errors import CheckpointError
 from model.spec.files import PLAIN, Files, Source
+from service.api.apart import run_apart
 from service.api.auditing import event
 from service.api.deps import Caller, Services
 from service.api.downloads import ZIP, Download
@@ -27,12 +28,15 @@ from service.contracts.storage import RECORD, ArtifactStore, file_sha256, manife
 
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(safetensors|json|html|md)")
 NO_ZIP = "the file is not a zip archive, or a damaged one"
-# RuntimeError: encrypted, or packed by a method that is not there; ValueError: nonsense in the directory.
-DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError)
+# RuntimeError: of zipfile's own making; ValueError: nonsense in the directory.
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 IDENTITY = (WEIGHTS, DESCRIPTION)
 """The files that make a model what it is: of two with the same, one was trained on what the other was."""
 MAX_FILES = 32
 MAX_HEADER_BYTES = 1 << 24
+MAX_TEXT_BYTES = 1 << 24  # of a file that is read as a whole
+METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})  # LZMA's header says how much memory it wants
+ENCRYPTED = 0x1
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
 
 
@@ -68,12 +72,12 @@ def import_archive(
 
     `is_resumed`: an earlier request with the same archive was cut off by a crash; the model may be there already.
 
-    Raises CheckpointError for anything that is not exactly an archive of ours; AlreadyPublished.
+    Raises CheckpointError for anything that is not exactly an archive of ours; TableTooLarge where to unpack it takes
+    more memory or time than any of ours would; AlreadyPublished.
     """
-    files = services.store.files
-    _unpack(path, folder, files=files, max_bytes=services.settings.max_upload_bytes)
-    path.unlink()
-    record = _linked(_checked_record(folder, files), services)
+    settings = services.settings
+    unpack = partial(_unpacked, path, folder, files=services.store.files, max_bytes=settings.max_upload_bytes)
+    record = _linked(run_apart(unpack, log_level=settings.log_level), services)
     record = record.model_copy(update={"origin": "imported", "caller": caller.name})
     stage_record(folder, record)
     if is_resumed and services.store.exists("models", record.id) and services.store.model(record.id) == record:
@@ -104,6 +108,13 @@ def _pack(folder: Path, path: Path, files: Files) -> None:
                 shutil.copyfileobj(source, target, 1 << 20)
 
 
+def _unpacked(path: Path, folder: Path, *, files: Files, max_bytes: int) -> ModelRecord:
+    """In a process apart: the record of the model in the zip at `path`, which becomes files in `folder`."""
+    _unpack(path, folder, files=files, max_bytes=max_bytes)
+    path.unlink()
+    return _checked_record(folder, files)
+
+
 def _unpack(path: Path, folder: Path, *, files: Files, max_bytes: int) -> None:
     """Write the archive's files into `folder`. Names are ours or refused, so none can lead out of it."""
     try:
@@ -116,19 +127,20 @@ def _unpack(path: Path, folder: Path, *, files: Files, max_bytes: int) -> None:
                     shutil.copyfileobj(source, target, 1 << 20)
     except DAMAGED as error:
         raise CheckpointError(NO_ZIP) from error
-    except OSError as error:
-        if error.errno is not None:  # the disk's, not bz2's
-            raise
-        raise CheckpointError(NO_ZIP) from error
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], *, max_bytes: int) -> None:
     names = [entry.filename for entry in entries]
+    if len(names) > MAX_FILES or len(set(names)) < len(names):
+        raise CheckpointError("the archive holds too many files, or one of them twice")
     strange = [name for name in names if not FILE_NAME.fullmatch(name)]
     if strange:
         raise CheckpointError(f"the archive holds '{strange[0][:64]}', which is no file of a model")
-    if len(names) > MAX_FILES or len(set(names)) < len(names):
-        raise CheckpointError("the archive holds too many files, or one of them twice")
+    if any(entry.compress_type not in METHODS or entry.flag_bits & ENCRYPTED for entry in entries):
+        raise CheckpointError("the archive is encrypted, or packed by another method than deflate")
+    large = [entry.filename for entry in entries if entry.filename != WEIGHTS and entry.file_size > MAX_TEXT_BYTES]
+    if large:
+        raise CheckpointError(f"the archive's {large[0]} unpacks to more than the allowed {MAX_TEXT_BYTES} bytes")
     # zipfile reads no more of an entry than its announced size, so this bounds what is written.
     if sum(entry.file_size for entry in entries) > max_bytes:
         raise CheckpointError(f"the archive unpacks to more than the allowed {max_bytes} bytes")

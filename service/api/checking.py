@@ -1,39 +1,32 @@
-"""An uploaded table, read and checked: a large one in a process of its own, which takes its memory along when it ends.
+"""An uploaded table, read and checked: in a process of its own, which takes its memory along when it ends.
 
 So the gateway stays small, answers others meanwhile, and survives a table that is larger than it looked.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple, TypeVar
-
-import structlog
+from typing import NamedTuple
 
 from model.data.arrange import arrange
 from model.data.inference import infer_schema
 from model.data.layout import TableSummary
-from model.data.readers import Limits, count_cells, read_table
-from model.spec.errors import CDMTError, TableTooLarge
-from model.spec.files import Files
+from model.data.readers import Limits, csv_bytes, expected_memory, read_table
+from model.data.room import available_memory
+from model.spec.files import Files, Source
 from model.spec.schema import Schema
-from service.contracts.logs import configure_logs
+from service.api.apart import allow_memory, run_apart
 from service.contracts.settings import Settings
 
 SMALL_BYTES = 512 * 2**20
-"""A table that cannot take more memory than this is read by the gateway itself: a process takes a second to start."""
-BYTES_PER_CELL = 80
-"""At most: read and arranged, where an inferred grid may be ten times as large as the table."""
-BYTES_PER_GRID_CELL = 8
-NO_MEMORY = "to read the table takes more memory than there is"
-
-Result = TypeVar("Result")
-
-log = structlog.get_logger(__name__)
+"""A CSV that cannot take more memory than this is read by the gateway itself. What is compressed never is."""
+BYTES_PER_CSV_BYTE = 40
+"""At most: read and arranged, where an inferred grid may be ten times as large as the table; a cell has two bytes."""
+BYTES_PER_GRID_CELL = 4
+MARGIN = 4
+"""A table may take so many times the memory that it should by its own account, and no more: it may be a lie."""
 
 
 class CheckedTable(NamedTuple):
@@ -54,8 +47,16 @@ def check_upload(
     limits = Limits(settings.max_columns, settings.max_rows, settings.max_table_bytes)
     work = partial(_check, upload, target, schema=schema, limits=limits, files=files, one_class=one_class)
     length = 0 if schema is None else schema.sequence_length
-    may_take = count_cells(files.source(upload)) * max(BYTES_PER_CELL, BYTES_PER_GRID_CELL * length)
-    return work() if may_take <= SMALL_BYTES else run_apart(work, log_level=settings.log_level)
+    size = csv_bytes(files.source(upload))
+    if size is not None and size * max(BYTES_PER_CSV_BYTE, BYTES_PER_GRID_CELL * length) <= SMALL_BYTES:
+        return work()
+    return run_apart(partial(_within_means, files.source(upload), work), log_level=settings.log_level)
+
+
+def _within_means(source: Source, work: Callable[[], CheckedTable]) -> CheckedTable:
+    """In the process apart."""
+    allow_memory(MARGIN * expected_memory(source))
+    return work()
 
 
 def _check(
@@ -63,49 +64,10 @@ def _check(
 ) -> CheckedTable:
     frame = read_table(files.source(upload), max_columns=limits.columns, max_rows=limits.rows, max_bytes=limits.bytes)
     upload.unlink()
+    allow_memory(available_memory())  # it has unfolded; how large a grid its stays fill is the schema's affair
     schema = schema or infer_schema(frame)
     arranged = arrange(frame, schema, one_class=one_class)
     columns = {column.name: column.dtype for column in arranged.layout.columns}
     with files.create(target) as file:
         frame[list(columns)].to_parquet(file, index=False, compression="zstd")
     return CheckedTable(schema, columns, arranged.summary)
-
-
-def run_apart(work: Callable[[], Result], *, log_level: str) -> Result:
-    """What `work`, which must be picklable, returns or raises of our errors, done in a fresh process.
-
-    TableTooLarge where that is killed, or has no memory; RuntimeError where it fails unexpectedly, which it logs.
-    """
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sender, work, log_level), daemon=True)
-    process.start()
-    sender.close()
-    with receiver:
-        try:
-            outcome: Result | CDMTError | None = receiver.recv()
-        except EOFError:
-            raise TableTooLarge(NO_MEMORY) from None
-        finally:
-            process.join()
-    if isinstance(outcome, CDMTError):
-        raise outcome
-    if outcome is None:
-        raise RuntimeError("a table could not be checked; its process has logged why")
-    return outcome
-
-
-def _answer(sender: Connection, work: Callable[[], object], log_level: str) -> None:
-    """In the fresh process. Only our own errors leave it: the words of others may quote a patient's value."""
-    Path("/proc/self/oom_score_adj").write_text("1000")  # if the memory runs out, this process ends and no other
-    configure_logs(log_level)
-    outcome: object = None
-    try:
-        outcome = work()
-    except CDMTError as error:
-        outcome = error
-    except MemoryError:
-        outcome = TableTooLarge(NO_MEMORY)
-    except Exception as error:
-        log.error("unexpected error", exc_info=error)
-    sender.send(outcome)

@@ -25,7 +25,7 @@ HTML = "text/html; charset=utf-8"
 ZIP = "application/zip"
 
 # A report may come from an imported model: let it draw and style itself, and nothing else.
-REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'"
 
 
 class Download(FileResponse):

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
+from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request
@@ -26,7 +27,7 @@ from model.spec.errors import (
     TableTooLarge,
 )
 from service.api.bodies import prefers_html
-from service.console.places import PAGE_HEADERS, is_page
+from service.console.places import is_page
 from service.console.rendering import render
 from service.contracts.errors import (
     AlreadyPublished,
@@ -170,12 +171,12 @@ def problem(
         title=row.title,
         status=row.status,
         detail=detail,
-        instance=request.url.path,
+        instance=quote(request.scope["path"]),  # not request.url, of which the Host header is a part
         request_id=request.state.request_id,
         errors=list(errors) if errors is not None else None,
     )
     if is_page(request.scope["path"]) and prefers_html(request.headers.get("accept", "")):
-        return HTMLResponse(render("problem.html.j2", problem=body), row.status, {**(headers or {}), **PAGE_HEADERS})
+        return HTMLResponse(render("problem.html.j2", problem=body), row.status, headers)
     return JSONResponse(
         body.model_dump(exclude_none=True), status_code=row.status, headers=headers, media_type=MEDIA_TYPE
     )

@@ -91,13 +91,13 @@ OnceDep = Annotated[Once, Depends(once)]
 async def json_fingerprint(request: Request) -> str:
     """Of a request with a JSON body that has been read and is valid; the order of its fields does not matter."""
     body = json.loads(await request.body())
-    return fingerprint(request.url.path, json.dumps(body, sort_keys=True))
+    return fingerprint(request.scope["path"], json.dumps(body, sort_keys=True))
 
 
 def form_fingerprint(request: Request, form: Upload) -> str:
     """Of a request with a form that has been received; the boundary between its parts does not matter."""
     fields = json.dumps([form.filename, form.sha256, form.fields], sort_keys=True)
-    return fingerprint(request.url.path, "form", fields)
+    return fingerprint(request.scope["path"], "form", fields)
 
 
 def created(location: str, record: Record) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Container
@@ -27,6 +28,10 @@ WRONG_HOST = (
     "without keys (CDMT_AUTH) only requests to this machine itself are answered: "
     "the Host of this one is neither its loopback nor CDMT_HOST, or a proxy has passed it on"
 )
+PATIENCE_SECONDS = 60.0
+SLOWEST_BYTES_PER_SECOND = 1024
+"""A body must have come at this rate at least, but for the first seconds."""
+TOO_SLOW = "the body comes too slowly"
 HEAD = "cdmt.head"  # in the scope of a HEAD request, which the routes see as GET
 
 log = structlog.get_logger(__name__)
@@ -81,9 +86,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self._request_id
-            headers["X-Content-Type-Options"] = "nosniff"
+            MutableHeaders(scope=message)["X-Request-ID"] = self._request_id
         await self._send(message)
 
 
@@ -114,7 +117,7 @@ def _host(scope: Scope) -> str:
 
 
 class BodyLimit:
-    """413 for a body that is announced too long, at once, and for one that turns out to be."""
+    """413 for a body that is announced too long, at once, and for one that turns out to be; 408 for a slow one."""
 
     def __init__(self, app: ASGIApp, *, max_body_bytes: int, max_upload_bytes: int, uploads: Container[str]) -> None:
         self.app = app
@@ -141,17 +144,30 @@ class BodyLimit:
 
 
 def _counted(receive: Receive, limit: int) -> Receive:
-    total = 0
+    total, is_whole, begin = 0, False, 0.0
 
     async def counted() -> Message:
-        nonlocal total
-        message = await receive()
+        nonlocal total, is_whole, begin
+        if is_whole:  # what may still come is the news that the client has gone away
+            return await receive()
+        begin = begin or time.monotonic()
+        message = await _before(begin + PATIENCE_SECONDS + total / SLOWEST_BYTES_PER_SECOND, receive)
+        is_whole = not message.get("more_body", False)
         total += len(message.get("body", b""))
         if total > limit:
             raise HTTPException(413, _too_large(limit), headers={"Connection": "close"})
         return message
 
     return counted
+
+
+async def _before(deadline: float, receive: Receive) -> Message:
+    """The next part of the body; 408 where it does not come in time."""
+    try:
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            return await receive()
+    except TimeoutError:
+        raise HTTPException(408, TOO_SLOW, headers={"Connection": "close"}) from None
 
 
 def _too_large(limit: int) -> str:

@@ -59,7 +59,7 @@ def link_next(request: Request, response: Response, cursor: str | None) -> None:
     """Say in a `Link` header where the next page is."""
     if cursor is not None:
         url = request.url.include_query_params(cursor=cursor)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        response.headers["Link"] = f'<{request.scope["path"]}?{url.query}>; rel="next"'
 
 
 def place(cursor: str) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 
 from model.spec.errors import DataError
+from model.spec.guarantee import check_bounds
 from model.spec.guidance import check_guidance
 from model.spec.ratios import check_ratios
 from model.spec.schema import Feature, Label, NumericalFeature, Schema
@@ -31,8 +32,8 @@ def submit(
 
     If there is a job of that id already, of a request that was cut off by a crash, that is the job.
 
-    Raises NotFound, NotReady, GuidanceError, LimitExceeded or RatioError for what cannot work, TooManyJobs,
-    QueueUnavailable.
+    Raises NotFound, NotReady, GuidanceError, LimitExceeded, RatioError or SchemaError for what cannot work,
+    TooManyJobs, QueueUnavailable.
     """
     with services.exclusive:
         if services.store.exists("jobs", job_id):
@@ -129,8 +130,11 @@ def _check(request: Request, services: Services) -> None:
 
 
 def _check_train(request: TrainRequest, services: Services) -> None:
-    if services.store.dataset(request.dataset_id).n_stays < 2:
+    dataset = services.store.dataset(request.dataset_id)
+    if dataset.n_stays < 2:
         raise DataError("the dataset has one stay; a training needs one to learn from and one to hold out")
+    if request.training.privacy is not None:
+        check_bounds(dataset.table_schema)
 
 
 def check_generate(request: GenerateRequest, services: Services) -> None:

@@ -45,6 +45,14 @@ def train(
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Longest duration of the optimisation.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Most optimiser steps (default: 48,000).")] = None,
     holdout: Annotated[float, typer.Option(min=0.01, max=0.99, help="Share of patients kept for the report.")] = 0.2,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="Train with differential privacy and spend so much (docs/differential-privacy.md)."),
+    ] = None,
+    delta: Annotated[float | None, typer.Option(help="Of differential privacy: below 1 / patients.")] = None,
+    max_grad_norm: Annotated[
+        float | None, typer.Option(help="Of differential privacy: norm to which gradients are clipped.")
+    ] = None,
     preset: PresetName = None,
     seed: Seed = 0,
     device: Device = None,
@@ -58,7 +66,7 @@ def train(
     require_worker()
     from service.cli import work
 
-    asked = {"max_minutes": minutes, "max_steps": steps}
+    asked = {"max_minutes": minutes, "max_steps": steps, "privacy": _budget(epsilon, delta, max_grad_norm)}
     recipe = {
         "name": name or out.resolve().name,
         "training": {field: value for field, value in asked.items() if value is not None},
@@ -73,6 +81,8 @@ def train(
         settings=online.settings(device=device, threads=threads),
     )
     stdout.print(f"{record.n_train:,} stays to train on, {record.n_holdout:,} held out; {record.n_steps:,} steps.")
+    if record.privacy is not None:
+        stdout.print(record.privacy.sentence, markup=False)
     stdout.print(scores_table(report))
     _print_paths(out)
 
@@ -194,6 +204,15 @@ def evaluate(
     _print_paths(report, json)
     if fail_if_held and verdict.status == "held":
         raise typer.Exit(HELD)
+
+
+def _budget(epsilon: float | None, delta: float | None, max_grad_norm: float | None) -> dict[str, float] | None:
+    """The privacy budget that the options ask for, if they do."""
+    asked = {"epsilon": epsilon, "delta": delta, "max_grad_norm": max_grad_norm}
+    given = {field: value for field, value in asked.items() if value is not None}
+    if given and epsilon is None:
+        raise CDMTError("--delta and --max-grad-norm belong to differential privacy: give --epsilon too")
+    return given or None
 
 
 def require_worker() -> None:

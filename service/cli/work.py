@@ -54,6 +54,7 @@ def train(
             cancelled=_never,
             checkpoint_seconds=settings.checkpoint_every_seconds,
             thresholds=settings.privacy_thresholds,
+            schema_inferred=schema_file is None,
         )
         sync_tree(folder)
         folder.rename(out)

@@ -7,14 +7,6 @@ from urllib.parse import quote, urlsplit
 HOME = "/console"
 SIGN_IN = "/signin"
 
-# For pages and problems in their place. Nothing but files of ours runs, styles, is shown or asked.
-PAGE_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; frame-src 'self'; frame-ancestors 'self'; base-uri 'none'",
-    "Referrer-Policy": "same-origin",
-}
-
 
 def is_page(path: str) -> bool:
     """Whether a path is that of a page of the console."""

@@ -41,6 +41,7 @@ def _environment() -> Environment:
         "step_words": words.STEPS,
         "next_steps": words.NEXT_STEPS,
         "downloads": words.DOWNLOADS,
+        "n_main_downloads": words.N_MAIN_DOWNLOADS,
         "figure_words": words.FIGURES,
         "scope_words": words.SCOPES,
     }

@@ -55,17 +55,27 @@ NEXT_STEPS = {
 
 
 class DownloadForm(NamedTuple):
-    """A form in which a cohort can be had: its name, what it is, and the query of its address."""
+    """A form in which a cohort can be had: its name, what it is, and the query of its address.
+
+    One that `is_of_measured` cannot be made of a cohort whose missing values were filled in.
+    """
 
     name: str
     words: str
     query: str
+    is_of_measured: bool = False
 
 
 DOWNLOADS = (
     DownloadForm("Parquet", "Parquet: one row per stay and time, with the types of the source.", "format=parquet"),
     DownloadForm("CSV", "CSV: the same as text, for a spreadsheet.", "format=csv"),
+    DownloadForm("Wide CSV", "one row per stay, a column per feature and time", "format=csv&layout=wide"),
+    DownloadForm("Wide Parquet", "the same, with types", "format=parquet&layout=wide"),
+    DownloadForm("OMOP CDM 5.4", "a zip of its tables as CSV", "format=omop", is_of_measured=True),
+    DownloadForm("FHIR R4", "a zip of resources as ndjson", "format=fhir", is_of_measured=True),
 )
+N_MAIN_DOWNLOADS = 2
+"""So many of the first are buttons; the others are listed below them."""
 
 
 def count(n: float | None) -> str:

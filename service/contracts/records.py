@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 
 from model.spec.base import Spec
 from model.spec.config import NetworkConfig, TrainingConfig
+from model.spec.guarantee import PrivacyGuarantee
 from model.spec.schema import Schema
 
 TABLE = "table.parquet"
@@ -89,6 +90,7 @@ class ModelRecord(Record):
     device: str | None = Field(None, description="on which it was trained")
     software_version: str | None = None
     attribution: str | None = None
+    privacy: PrivacyGuarantee | None = Field(None, description="of a training with differential privacy")
 
     @property
     def sha256(self) -> str:

@@ -13,10 +13,11 @@ from model.spec.config import Missing, Mode, NetworkConfig, SamplerConfig, Train
 from model.spec.presets import Preset
 from model.spec.ratios import LabelRatios
 from model.spec.report import Detail, MetricName
+from model.spec.schema import SHOWN_AS_IT_IS
 from service.contracts.ids import ID_PATTERN
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
-Title = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Title = Annotated[str, Field(min_length=1, max_length=128, pattern=SHOWN_AS_IT_IS)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 

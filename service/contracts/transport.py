@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 from redis import Redis
@@ -48,6 +49,14 @@ def enqueue_call(record: JobRecord, settings: Settings) -> EnqueueCall:
         failure_ttl=settings.rq_ttl_seconds,
         unique=True,
     )
+
+
+def without_hooks(raw: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """What Redis keeps of a job of RQ's, less what RQ would call or ask at its end: we put none of that there.
+
+    So whoever can write into Redis, but not into the store, cannot have us call a function or send a request.
+    """
+    return {name: value for name, value in raw.items() if name != b"webhooks" and not name.endswith(b"_callback_name")}
 
 
 def take_turns(redis: Redis, queue_key: str, rq_id: str) -> None:

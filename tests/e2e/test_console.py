@@ -104,6 +104,11 @@ def test_from_the_key_to_the_cohort_by_keyboard(
         frame = read(saved)
         assert frame.groupby(frame.columns[0])[LABEL].first().value_counts().to_dict() == {0: 140, 1: 60}
 
+    others = page.locator(".forms a").all()
+    assert len(others) == 4
+    for link in others:
+        assert page.request.get(str(link.get_attribute("href"))).ok
+
     console.press(page.get_by_role("link", name="Use the same request again"), "Enter")
     expect(page.get_by_role("spinbutton", name=f"Share of {LABEL} = 1")).to_have_value("30")
     expect(page.get_by_label("Stays", exact=True)).to_have_value(str(N_STAYS))

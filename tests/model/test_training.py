@@ -10,7 +10,7 @@ from model.data.stays import Stays
 from model.diffusion.denoiser import Denoiser
 from model.objective import Denoising
 from model.spec.config import NetworkConfig, TrainingConfig
-from model.spec.errors import Cancelled, CheckpointError, Interrupted, NonFiniteLoss
+from model.spec.errors import Cancelled, CheckpointError, Interrupted, NonFiniteLoss, TrainingError
 from model.training import train
 from model.training_run import Fitted, Fitting
 
@@ -74,6 +74,11 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
     assert resumed.summary.history == straight.summary.history
     for name, value in weights(straight).items():
         assert torch.equal(value, weights(resumed)[name]), name
+
+
+def test_privacy_that_it_does_not_have_is_refused(encoded: Encoded, toy_codec: Codec) -> None:
+    with pytest.raises(TrainingError, match="no differential privacy, which was asked for"):
+        fit(encoded, toy_codec, training=quick(privacy={"epsilon": 8}))
 
 
 def test_a_checkpoint_of_another_training_is_refused(encoded: Encoded, toy_codec: Codec, tmp_path: Path) -> None:

@@ -8,8 +8,20 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from redis import Redis
+from rq.job import Job
+
 from worker.interruption import INTERRUPTION, leave
 from worker.outcomes import SPENT, OutOfTime
+from worker.task_job import TaskJob
+
+
+class ErrandJob(TaskJob):
+    """A job that runs one of these."""
+
+    tasks = frozenset(
+        f"{__name__}.{name}" for name in ("note", "sleep", "sleep_once", "die", "spend", "hang", "listen", "fail")
+    )
 
 
 def note(path: str, word: str = "") -> str:
@@ -68,3 +80,14 @@ def listen(path: str) -> str:
         note(path, "put down")
         leave()
     return "done"
+
+
+def fail(path: str) -> None:
+    """End as a job does that has a bug."""
+    note(path)
+    raise ValueError(path)
+
+
+def hook(job: Job, _connection: Redis, *_outcome: object) -> None:
+    """Say that RQ has called a hook of a job's."""
+    note(job.args[0], "hook")

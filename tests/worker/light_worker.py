@@ -9,6 +9,7 @@ from pathlib import Path
 from redis import Redis
 
 from service.contracts.logs import configure_logs
+from tests.worker.errands import ErrandJob
 from worker.horse import Horse, LeasedWorker, Timing, serve_errands, settle_in, worker_name
 from worker.parent import WarmWorker
 
@@ -21,7 +22,9 @@ def light_horse(pipe: Connection, parent_pid: int, redis_url: str, name: str, qu
     """What the child runs."""
     settle_in(parent_pid)
     connection = Redis.from_url(redis_url)
-    worker = LeasedWorker(queue, connection=connection, name=name, timing=TIMING, prepare_for_work=False)
+    worker = LeasedWorker(
+        queue, connection=connection, name=name, timing=TIMING, prepare_for_work=False, job_class=ErrandJob
+    )
     serve_errands(pipe, worker, n_jobs=JOBS_PER_PROCESS)
 
 
@@ -41,6 +44,7 @@ def main(redis_url: str, lost: Path, shutdown: float = TIMING.shutdown, queue: s
         name=name,
         timing=TIMING._replace(shutdown=shutdown),
         on_lost=on_lost,
+        job_class=ErrandJob,
     )
     worker.work(logging_level=None)
     return 0 if worker.asked_to_stop else 1

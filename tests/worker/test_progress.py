@@ -168,7 +168,7 @@ def test_losses_go_with_the_progress_once_they_are_known(
     link: JobLink, clock: Clock, redis: Redis, job_id: str
 ) -> None:
     link.progress("training", 1, 10)
-    link.learned([(1, 1.23456), (5, 0.5)])
+    link.show_losses([(1, 1.23456), (5, 0.5)])
     clock.now += 1
     link.progress("training", 5, 10)
     progress = live.read_progress(redis, job_id)

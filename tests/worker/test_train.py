@@ -9,9 +9,12 @@ import pytest
 from safetensors.numpy import load_file
 from structlog.testing import capture_logs
 
+from model.checkpoint import read_description
 from model.data.arrange import arrange
 from model.data.split import split
 from model.spec.errors import Cancelled, DataError
+from model.spec.guarantee import PrivacyBudget
+from model.spec.report import Report
 from model.training import CHECKPOINT
 from service.contracts.records import ModelRecord
 from service.contracts.storage import RECORD, file_sha256
@@ -133,3 +136,39 @@ def test_a_rare_category_is_not_counted_to_the_stay(tmp_path: Path) -> None:
     assert record.n_train == 96
     assert record.label_counts["death"]["1"] == 5  # as every count of 1 to 10
     assert set(record.label_counts["sex"]) == {"F", "M"}
+
+
+def test_a_private_training_is_told_in_record_description_and_report(tmp_path: Path) -> None:
+    table, folder = write_table(tmp_path / "table.parquet"), tmp_path / "model"
+    folder.mkdir()
+    budget = PrivacyBudget(epsilon=5, delta=1e-3)
+    record = train_model(
+        table,
+        SCHEMA,
+        recipe=Recipe(
+            name="private", training=TINY_TRAINING.model_copy(update={"privacy": budget}), network=TINY_NETWORK
+        ),
+        destination=folder,
+        compute=CPU,
+        workdir=None,
+        progress=ignore_progress,
+        cancelled=never,
+        schema_inferred=True,
+    )
+    guarantee = record.privacy
+    assert guarantee is not None
+    assert 4.9 < guarantee.epsilon <= 5
+    assert (guarantee.unit, guarantee.delta, guarantee.steps, record.n_steps) == ("stay", 1e-3, 20, 20)
+    assert any("inferred" in each for each in guarantee.not_covered)
+    description = read_description(folder)
+    assert description.privacy == guarantee
+    assert [(state.low, state.high) for state in description.codec.numerical] == [(0, 300), (25, 45)]
+    assert all(state.has_missing for state in description.codec.categorical)
+    report = Report.model_validate_json((folder / "report.json").read_bytes())
+    assert report.guarantee == guarantee
+    page = (folder / "report.html").read_text()
+    assert "trained with differential privacy: epsilon " in page
+    assert record.label_counts == {
+        label.name: dict(zip(label.categories, counts, strict=True))
+        for label, counts in zip(SCHEMA.labels, description.label_joint.marginals, strict=True)
+    }

@@ -9,7 +9,6 @@ from starlette.responses import HTMLResponse
 
 from service.api.deps import Caller, Services
 from service.api.sessions import Session
-from service.console.places import PAGE_HEADERS
 from service.console.rendering import render
 from service.contracts.keys import SCOPES, Scope
 
@@ -52,4 +51,4 @@ def page(request: Request, template: str, *, services: Services, caller: Caller,
         is_auth_off=services.settings.is_auth_off,
         csrf_token=session.csrf_token if session else None,
     )
-    return HTMLResponse(render(template, shell=shell, here=request.scope["path"], **context), headers=PAGE_HEADERS)
+    return HTMLResponse(render(template, shell=shell, here=request.scope["path"], **context))

@@ -246,6 +246,17 @@ def test_too_many_rows_are_refused(path: Path) -> None:
         read_table(path, max_rows=4_000)
 
 
+def test_rows_that_the_footer_does_not_own_up_to_are_counted(path: Path) -> None:
+    """It has their number twice, the file's first, as Thrift writes 5,000: zigzag, seven bits a byte."""
+    content = parquet(path, id=np.zeros(5_000, dtype=int), hour=np.ones(5_000)).read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    patched = content[footer:].replace(b"\x16\x90\x4e", b"\x16\x86\x00", 1)
+    path.write_bytes(content[:footer] + patched)
+    assert pq.read_metadata(path).num_rows == 3
+    with pytest.raises(DataError, match="5000 rows; at most 4999"):
+        read_table(path, max_rows=4_999)
+
+
 def test_a_small_file_that_would_fill_the_memory_is_refused(path: Path) -> None:
     n = 2_000_000
     parquet(path, id=np.zeros(n, dtype=np.int64), hour=np.zeros(n, dtype=np.int64))

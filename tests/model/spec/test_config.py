@@ -19,6 +19,19 @@ def test_impossible_samplers_do_not_parse(given: dict[str, object]) -> None:
         SamplerConfig.model_validate(given)
 
 
+@pytest.mark.parametrize(
+    "given", [{}, {"epsilon": 0}, {"epsilon": 101}, {"epsilon": 1, "delta": 1}, {"epsilon": 1, "seed": 3}]
+)
+def test_impossible_privacy_does_not_parse(given: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        TrainingConfig.model_validate({"privacy": given})
+
+
+def test_privacy_has_no_quantiles() -> None:
+    with pytest.raises(ValidationError, match="only with scaling 'zscore'"):
+        TrainingConfig.model_validate({"privacy": {"epsilon": 1}, "scaling": "quantile"})
+
+
 def test_not_a_number_is_no_setting() -> None:
     with pytest.raises(ValidationError):
         TrainingConfig(learning_rate=float("nan"))

@@ -146,6 +146,24 @@ def test_unicode_column_names_work(client: httpx.Client) -> None:
     assert set(names.values()) <= set(response.json()["columns"])
 
 
+@pytest.mark.parametrize("category", ["a\nb", "a\x1b[2J", "a\u202eb", "a\u2066b", "\u200b", "a\x85b"])
+def test_categories_that_cannot_be_shown_or_turn_around_what_follows(client: httpx.Client, category: str) -> None:
+    frame = table()
+    frame = frame.assign(ventilated=frame["ventilated"].replace("yes", category))
+    check_problem(upload(client, parquet(frame)), 422, "ventilated")
+    schema = json.loads(SCHEMA.model_dump_json())
+    schema["features"][-1]["categories"] = ["no", category]
+    answer = client.post("/datasets", files={"file": ("t", parquet(frame))}, data={"schema": json.dumps(schema)})
+    check_problem(answer, 422, "/schema/features/")
+
+
+@pytest.mark.parametrize("name", ["a\r\nb", "a\u202eb", "\u2067a", "a\x7f", "\ufeffa", "a" * 129])
+def test_names_that_cannot_be_shown(client: httpx.Client, name: str) -> None:
+    check_problem(client.post("/jobs/train", json={"dataset_id": "data-1", "name": name}), 422, "/name")
+    data = {"name": name} if "\r" not in name else {"name": "a\x00b"}
+    check_problem(client.post("/datasets", files={"file": ("t", parquet(table()))}, data=data), 422, "/name")
+
+
 def test_column_names_that_cannot_be_shown(client: httpx.Client) -> None:
     response = upload(client, parquet(table().rename(columns={"heart_rate": "heart\x00rate"})))
     check_problem(response, 422)
@@ -195,6 +213,36 @@ def test_an_upload_that_grows_too_long_is_cut_off(tmp_path: Path) -> None:
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
         check_problem(client.post("/datasets", content=endless(), headers=headers), 413, "100000")
         assert nothing_is_left(client, ArtifactStore(tmp_path))
+
+
+@pytest.mark.parametrize("path", ["/datasets", "/jobs/generate"])
+def test_a_body_that_dawdles_is_not_waited_for(
+    client: httpx.Client, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("service.api.middleware.PATIENCE_SECONDS", 0.3)
+    kind = "multipart/form-data; boundary=b" if path == "/datasets" else "application/json"
+
+    begin = time.monotonic()
+    with connect(client) as connection:
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n".encode())
+        connection.sendall(b"Content-Length: 1000\r\n\r\n--b\r\n")
+        answer = connection.recv(65536).decode()
+    assert answer.startswith("HTTP/1.1 408 ")
+    assert "application/problem+json" in answer
+    assert time.monotonic() - begin < 8
+    assert nothing_is_left(client, store)
+
+
+def test_a_large_body_has_the_time_that_it_needs(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.api.middleware.PATIENCE_SECONDS", 0.3)
+
+    def parts() -> Iterator[bytes]:
+        for _ in range(12):
+            time.sleep(0.05)
+            yield b" " * 1024
+
+    answer = client.post("/jobs/generate", content=parts(), headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
 
 
 def test_a_client_that_goes_away_leaves_nothing(
@@ -309,7 +357,19 @@ def test_an_upload_that_is_no_form(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("path", ["/jobs/", "/datasets/", "/models/"])
 @pytest.mark.parametrize(
-    "thing_id", ["nothing", "a.b", "%2e%2e%2fjobs", "..%2f..%2fetc%2fpasswd", "x" * 3000, "%00", "ä"]
+    "thing_id",
+    [
+        "nothing",
+        "a.b",
+        "%2e%2e%2fjobs",
+        "..%2f..%2fetc%2fpasswd",
+        "%252e%252e%252fjobs",
+        "..%5c..%5cx",
+        "%c0%ae%c0%ae",
+        "x" * 3000,
+        "%00",
+        "ä",
+    ],
 )
 def test_ids_that_name_nothing(client: httpx.Client, path: str, thing_id: str) -> None:
     check_problem(client.get(path + thing_id), 404)
@@ -348,7 +408,7 @@ def test_an_error_that_nobody_foresaw_says_nothing_about_itself(
         raise ValueError(f"could not convert {SECRET}")
 
     monkeypatch.setattr("service.api.checking.arrange", fail)
-    problem = check_problem(upload(client, parquet(table())), 500)
+    problem = check_problem(upload(client, table().to_csv(index=False).encode()), 500)
     assert nothing_is_left(client, store)
     lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
     told = next(line for line in lines if line["event"] == "unexpected error")

@@ -84,7 +84,7 @@ def test_a_job_is_followed_to_its_end(client: httpx.Client, store: ArtifactStore
         assert (running.kind, running.id, running.data["status"]) == ("state", "2", "running")
         live.write_progress(redis, "job-1", HALF)
         progress = next(events)
-        assert (progress.kind, progress.data) == ("progress", HALF.model_dump())
+        assert (progress.kind, progress.data) == ("progress", HALF.model_dump(mode="json"))
         assert progress.id.startswith("2.")
         finish_generate(store, "job-1")
         ended = next(events)
@@ -149,7 +149,7 @@ def test_progress_that_is_known_is_not_told_again(
     with listening(client, "job-1", last=last.id) as events:
         more = HALF.model_copy(update={"value": 2})
         live.write_progress(redis, "job-1", more)
-        assert next(events).data == more.model_dump()
+        assert next(events).data == more.model_dump(mode="json")
 
 
 def test_a_job_of_before_changes_were_kept_still_ends(

@@ -85,12 +85,21 @@ def test_a_training_is_submitted(client: httpx.Client) -> None:
     assert job["request"]["training"]["max_minutes"] == 5
 
 
+def test_a_private_training_of_a_table_without_bounds_is_refused(client: httpx.Client) -> None:
+    frame = table().assign(biomarker=lambda stays: stays["stay"] / 7)
+    dataset = client.post("/datasets", files={"file": ("t", parquet(frame))}).json()
+    body = {"dataset_id": dataset["id"], "name": "a", "training": {"privacy": {"epsilon": 8}}}
+    refused = client.post("/jobs/train", json=body)
+    assert refused.status_code == 422
+    assert "feature 'biomarker'" in refused.json()["detail"]
+
+
 def test_polling_shows_progress(client: httpx.Client, jobs: JobStore, redis: Redis) -> None:
     job_id = generate(client).json()["id"]
     jobs.transition(job_id, lambda job: job.model_copy(update={"status": "running", "attempts": 1}))
     live.write_progress(redis, job_id, live.Progress(step="sampling", value=1, max=2, eta_seconds=0.5))
     response = client.get(f"/jobs/{job_id}")
-    assert response.json()["progress"] == {"step": "sampling", "value": 1, "max": 2, "eta_seconds": 0.5}
+    assert response.json()["progress"] == {"step": "sampling", "value": 1, "max": 2, "eta_seconds": 0.5, "losses": []}
     assert response.json()["queue_position"] is None
     assert "retry-after" in response.headers
 

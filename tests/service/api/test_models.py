@@ -28,9 +28,9 @@ def unzipped(content: bytes) -> Files:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def zipped(files: Files) -> bytes:
+def zipped(files: Files, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return buffer.getvalue()
@@ -162,18 +162,20 @@ def test_what_is_no_archive_is_refused(client: httpx.Client, content: bytes) -> 
     assert "zip" in response.json()["detail"]
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_damaged_archive_is_refused(client: httpx.Client, store: ArtifactStore, method: int) -> None:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        archive.writestr("model.json", bytes(range(256)) * 100)
-    content = bytearray(buffer.getvalue())
-    start = 30 + len("model.json") + 9  # behind the local header and LZMA's own
+def test_a_damaged_archive_is_refused(client: httpx.Client, store: ArtifactStore) -> None:
+    content = bytearray(zipped({"model.json": bytes(range(256)) * 100}))
+    start = 30 + len("model.json")  # behind the local header
     content[start : start + 40] = b"\xff" * 40
     response = send(client, bytes(content))
     assert response.status_code == 422, response.text
     assert "damaged" in response.json()["detail"]
     assert list(store.staging_root.iterdir()) == []
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_is_packed_as_ours_are(client: httpx.Client, method: int) -> None:
+    """What LZMA needs to unpack, its header says: up to 4 GiB."""
+    assert "another method" in send(client, zipped({"model.json": b"{}"}, method)).json()["detail"]
 
 
 def test_an_archive_that_is_being_sent_is_not_swept(store: ArtifactStore, jobs: JobStore, queue: JobQueue) -> None:
@@ -187,11 +189,59 @@ def test_an_archive_that_is_being_sent_is_not_swept(store: ArtifactStore, jobs: 
     assert list(store.staging_root.iterdir()) == []
 
 
-def test_a_bomb_is_not_unpacked(client: httpx.Client, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.api.archives.MAX_FILES", 2)
-    add_model(store)
-    assert "too many files" in send(client, client.get("/models/model-1/archive").content).json()["detail"]
-    monkeypatch.undo()
-    huge = zipped({"model.json": b"0" * 3_000_000})
-    announced = huge.replace((3_000_000).to_bytes(4, "little"), (2**32 - 2).to_bytes(4, "little"))
-    assert "unpacks to more" in send(client, announced).json()["detail"]
+def announcing(archive: bytes, n_bytes: int, announced: int) -> bytes:
+    """The archive, which says of its one entry that it has other than `n_bytes`."""
+    return archive.replace(n_bytes.to_bytes(4, "little"), announced.to_bytes(4, "little"))
+
+
+def with_flag(archive: bytes, flag: int) -> bytes:
+    """The archive, whose directory has a flag for its one entry."""
+    place = archive.index(b"PK\x01\x02") + 8
+    return archive[:place] + bytes([archive[place] | flag]) + archive[place + 1 :]
+
+
+def with_link(target: str) -> bytes:
+    """An archive with a symbolic link in place of the weights."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        link = zipfile.ZipInfo("weights.safetensors")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, target)
+    return buffer.getvalue()
+
+
+def with_many(n_entries: int) -> bytes:
+    """An archive whose directory, all that it has, names so many entries, two kinds by turns."""
+    entry = b"PK\x01\x02" + bytes(24) + (1).to_bytes(2, "little") + bytes(16) + b"a"
+    directory = entry * n_entries
+    end = b"PK\x05\x06" + bytes(4) + b"\xff\xff" * 2 + len(directory).to_bytes(4, "little") + bytes(6)
+    return directory + end
+
+
+BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "too many files": (lambda: zipped({f"a{n}.json": b"" for n in range(33)}), "too many files"),
+    "far too many": (lambda: with_many(100_000), "too many files"),
+    "all of the disk": (
+        lambda: announcing(zipped({WEIGHTS: b"0" * 3_000_000}), 3_000_000, 2**32 - 2),
+        "unpacks to more",
+    ),
+    "all of the memory": (lambda: zipped({"record.json": b" " * (2**24 + 1)}), "record.json unpacks to more"),
+    "more than it says": (lambda: announcing(zipped({"record.json": b" " * 3_000_000}), 3_000_000, 7), "damaged"),
+    "a secret": (lambda: with_flag(zipped({"record.json": b"{}"}), 1), "encrypted"),
+    "names that differ by case": (lambda: zipped({"Record.json": b"{}", "record.json": b"{}"}), "Record.json"),
+    "a way out by Windows": (lambda: zipped({"..\\evil.json": b"{}"}), "evil.json"),
+    "a torch file": (lambda: zipped({"model/data.pkl": b"\x80\x04."}), "data.pkl"),
+    "a pickle": (lambda: zipped({"weights.pt": b"\x80\x04."}), "weights.pt"),
+    "a link": (lambda: with_link("/etc/passwd"), RECORD),
+}
+
+
+@pytest.mark.parametrize("what", BOMBS)
+def test_an_archive_that_would_do_harm(client: httpx.Client, store: ArtifactStore, what: str) -> None:
+    make, culprit = BOMBS[what]
+    response = send(client, make())
+    assert response.status_code == 422, response.text
+    assert culprit in response.json()["detail"]
+    assert store.ids("models") == []
+    assert list(store.staging_root.iterdir()) == []
+    assert client.get("/livez").is_success

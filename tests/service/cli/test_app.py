@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -67,3 +68,12 @@ def test_without_the_worker_s_packages_work_on_files_says_what_to_install(
     monkeypatch.setitem(sys.modules, "torch", None)
     assert run(["generate", "bundled", "-n", "1"], monkeypatch) == 1
     assert "pip install 'cdmt-ehr[worker]'" in capsys.readouterr().err
+
+
+def test_a_part_of_a_privacy_budget_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "stays.parquet"
+    table.touch()
+    assert run(["train", str(table), "--out", str(tmp_path / "model"), "--delta", "1e-5"], monkeypatch) == 1
+    assert "give --epsilon too" in capsys.readouterr().err

@@ -61,11 +61,27 @@ def test_one_that_is_done(client: httpx.Client, store: ArtifactStore) -> None:
     finish_generate(store, "job-1")
     page = read(client, "/console/jobs/job-1")
     hrefs = re.findall(r'href="(/jobs/job-1/cohort[^"]*)"', page)
-    assert hrefs == ["/jobs/job-1/cohort?format=parquet", "/jobs/job-1/cohort?format=csv"]
+    assert [href.partition("?")[2] for href in hrefs] == [
+        "format=parquet",
+        "format=csv",
+        "format=csv&amp;layout=wide",
+        "format=parquet&amp;layout=wide",
+        "format=omop",
+        "format=fhir",
+    ]
     assert '<iframe class="report" src="/jobs/job-1/report.html" sandbox' in page
     assert "Privacy gate: passed" in words(page)
-    for href in [*hrefs, "/jobs/job-1/report.html"]:
+    for href in [*hrefs[:2], "/jobs/job-1/report.html"]:
         assert client.get(href).is_success
+
+
+def test_what_needs_measured_values_is_not_offered_of_filled_ones(client: httpx.Client, store: ArtifactStore) -> None:
+    add_job(store, "job-1", GenerateRequest(model_id="model-1", n_stays=2, missing="imputed"))
+    finish_generate(store, "job-1")
+    page = read(client, "/console/jobs/job-1")
+    assert "layout=wide" in page
+    assert "omop" not in page
+    assert "fhir" not in page
 
 
 def test_one_that_is_held_explains_itself_and_offers_no_download(keyed: Keyed) -> None:

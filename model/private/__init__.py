@@ -1,0 +1,1 @@
+"""Training with differential privacy: docs/differential-privacy.md says what that promises, and what it does not."""
