@@ -16,6 +16,8 @@ from service.cli.app import app as program
 from service.contracts.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+HERE = {"client/README.md": "reference/python-client.md", "CHANGELOG.md": "changelog.md"}
+"""Files beside `docs/`, and the pages that they are."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -25,11 +27,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/command-line.md": command_line.page(program),
         "reference/schema.md": schema.page(Schema),
         "reference/settings.md": settings.page(Settings),
+        "reference/python-client.md": (ROOT / "client" / "README.md").read_text(),
         "changelog.md": (ROOT / "CHANGELOG.md").read_text().replace("](docs/", "]("),
     }
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, **_page: object) -> str:
+    """Let links to files beside `docs/` lead to the pages that they are."""
+    for file, page in HERE.items():
+        markdown = markdown.replace(f"](../{file})", f"]({page})").replace(f"]({file})", f"]({page})")
+    return markdown
 
 
 def _openapi() -> dict[str, Any]:
