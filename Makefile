@@ -7,7 +7,7 @@ SETUP := pyproject.toml client/pyproject.toml requirements.lock scripts/setup.sh
 	$(wildcard model/*/native/*.cpp model/*/native/*.h)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test chaos load bench reproduce e2e-docker bundle audit-dependencies check format lock clean
+.PHONY: help demo serve test chaos load bench reproduce e2e-docker bundle audit-dependencies check docs format lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
@@ -49,7 +49,7 @@ bundle: .venv/.audit  ## All that a machine without a network needs, as one file
 audit-dependencies: .venv/.audit  ## Look up known weaknesses of every locked dependency; needs the package index
 	@$(BIN)/pip-audit --progress-spinner off --strict --disable-pip --no-deps --requirement requirements.lock
 
-check: .venv/.dev  ## Formatting, lint, types, import rules; Dockerfiles, and Compose files where there is Compose
+check: .venv/.dev  ## Formatting, lint, types, import rules, documentation; Dockerfiles, and Compose files where there is Compose
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -57,6 +57,11 @@ check: .venv/.dev  ## Formatting, lint, types, import rules; Dockerfiles, and Co
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/hadolint docker/*.Dockerfile
 	@scripts/check_compose.sh
+	@$(DOCS) --quiet
+
+DOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+docs: .venv/.dev  ## The documentation as pages, which need no server and no network: build/site/index.html
+	@$(DOCS) --quiet && echo "build/site/index.html"
 
 format: .venv/.dev  ## Format, and fix what lint can fix
 	@$(BIN)/ruff check --fix-only --quiet .
