@@ -58,6 +58,9 @@ def test_from_a_table_to_a_model(console: Watched, client: httpx.Client, admin_k
     page.get_by_label("Longest duration in minutes").fill("0.3")
     command = page.locator("[data-code=curl]").text_content() or ""
     body = json.loads(command.partition(" -d '")[2].removesuffix("'"))
+    page.get_by_label("Differential privacy: epsilon").fill("8")
+    expect(page.locator("[data-code=curl]")).to_contain_text('"privacy":{"epsilon":8}')
+    page.get_by_label("Differential privacy: epsilon").fill("")
     assert body == {"dataset_id": stored[0]["id"], "name": "ward-model", "training": {"max_minutes": 0.3}}
     console.check_accessible("train")
     page.get_by_role("button", name="Start the training").click()

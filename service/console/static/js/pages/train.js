@@ -14,6 +14,7 @@ function wanted() {
   const body = { dataset_id: value("dataset"), name: value("name") };
   if (preset === "paper") body.preset = "paper";
   if (minutes !== undefined) body.training = { max_minutes: minutes };
+  if (number("epsilon") !== undefined) body.training = { ...body.training, privacy: { epsilon: number("epsilon") } };
   if (number("holdout") !== 0.2) body.holdout_fraction = number("holdout");
   if (number("seed")) body.seed = number("seed");
   return body;
