@@ -107,7 +107,8 @@ def test_a_folder_in_the_table_s_place_is_seen_before_anything_is_read(
 ) -> None:
     (tmp_path / "stays.parquet").mkdir()
     assert run(["import", "mimic3", str(tmp_path), "--out", str(tmp_path / "stays.parquet")], monkeypatch) == 2
-    assert "is a directory" in capsys.readouterr().err
+    told = capsys.readouterr().err.replace("│", " ")  # in a box, whose lines break where a path is long
+    assert "is a directory" in " ".join(told.split())
 
 
 def test_without_duckdb_it_is_said_what_to_install(
