@@ -234,6 +234,8 @@ def test_whenever_it_is_made_it_is_whole(filled: Settings, store: ArtifactStore,
         worker.start()
     try:
         backups = []
+        while len(store.ids("jobs")) < 6:
+            time.sleep(0.01)
         for _ in range(4):
             time.sleep(0.05)
             backups.append(backed_up(filled))
