@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import structlog
 from pydantic import Field
 
 from model.checkpoint import LabelJoint, Model, ModelDescription, load_model, save_model
 from model.compute import Compute
-from model.data.codec import Codec
 from model.data.layout import TableLayout
 from model.data.split import Split, split
-from model.data.stays import Stays
-from model.diffusion.denoiser import Denoiser
 from model.private.opening import Task
-from model.private.training import train_privately
 from model.spec.base import Spec
 from model.spec.config import NetworkConfig, TrainingConfig
-from model.spec.errors import CheckpointError
 from model.spec.files import PLAIN, Files, Source
-from model.spec.guarantee import PrivacyGuarantee
 from model.spec.privacy import PrivacyThresholds
 from model.spec.report import EvaluationOptions
 from model.spec.schema import Schema
-from model.strata import label_joint
-from model.training import CHECKPOINT, CancelCheck, Progress, ShowLosses, train
-from model.training_run import Fitted
+from model.training import CancelCheck, Progress, ShowLosses
 from service.contracts.ids import new_id
 from service.contracts.jobs import JobRecord, JobResult, now
 from service.contracts.records import WEIGHTS, FileEntry, ModelRecord
 from service.contracts.requests import TrainRequest
 from service.contracts.storage import file_sha256, manifest, write_record
+from worker.learning import Learned, learn, learn_privately
 from worker.progress import JobLink
 from worker.provenance import software_version
 from worker.publishing import publish
@@ -55,15 +44,6 @@ class Recipe(Spec):
     network: NetworkConfig = NetworkConfig()
     holdout_fraction: float = Field(0.2, gt=0, lt=1)
     seed: int = Field(0, ge=0, lt=2**63)
-
-
-class _Learned(NamedTuple):
-    """What training makes, with differential privacy or without; `joint` are counts of combinations of labels."""
-
-    codec: Codec
-    fitted: Fitted[Denoiser]
-    joint: npt.NDArray[np.int64]
-    privacy: PrivacyGuarantee | None = None
 
 
 def train_model(
@@ -95,16 +75,14 @@ def train_model(
     progress("reading", 0, 1)
     arranged = read_stays(table, schema)
     sides = split(arranged.stays, holdout_fraction=recipe.holdout_fraction, seed=recipe.seed)
-    learn = (
-        partial(_learn, show_losses=show_losses)
+    task = Task(sides.train, schema, recipe.network, recipe.training, recipe.seed, compute)
+    way = (
+        partial(learn, show_losses=show_losses)
         if recipe.training.privacy is None
-        else partial(_learn_privately, schema_inferred=schema_inferred)
+        else partial(learn_privately, schema_inferred=schema_inferred)
     )
-    learned = learn(
-        sides.train,
-        schema,
-        recipe,
-        compute=compute,
+    learned = way(
+        task,
         workdir=workdir,
         progress=progress,
         cancelled=cancelled,
@@ -164,77 +142,7 @@ def run_train(record: JobRecord, request: TrainRequest, *, shop: Workshop, link:
     )
 
 
-def _from_the_start_if_damaged(fit: Callable[[], Fitted[Denoiser]], workdir: Path | None) -> Fitted[Denoiser]:
-    """What `fit` makes; without the checkpoint in `workdir` if that cannot be used, rather than not at all."""
-    try:
-        return fit()
-    except CheckpointError as error:
-        if workdir is None:
-            raise
-        log.warning("checkpoint_thrown_away", detail=str(error))
-        (workdir / CHECKPOINT).unlink(missing_ok=True)
-    return fit()
-
-
-def _learn(
-    stays: Stays,
-    schema: Schema,
-    recipe: Recipe,
-    *,
-    compute: Compute,
-    workdir: Path | None,
-    progress: Progress,
-    cancelled: CancelCheck,
-    checkpoint_seconds: float,
-    files: Files,
-    show_losses: ShowLosses | None,
-) -> _Learned:
-    codec = Codec.fit(stays, schema, scaling=recipe.training.scaling)
-    fit = partial(
-        train,
-        codec.encode(stays),
-        codec,
-        network=recipe.network,
-        training=recipe.training,
-        seed=recipe.seed,
-        compute=compute,
-        workdir=workdir,
-        progress=progress,
-        cancelled=cancelled,
-        show_losses=show_losses,
-        checkpoint_seconds=checkpoint_seconds,
-        files=files,
-    )
-    return _Learned(codec, _from_the_start_if_damaged(fit, workdir), label_joint(stays.labels, schema))
-
-
-def _learn_privately(
-    stays: Stays,
-    schema: Schema,
-    recipe: Recipe,
-    *,
-    compute: Compute,
-    workdir: Path | None,
-    progress: Progress,
-    cancelled: CancelCheck,
-    checkpoint_seconds: float,
-    files: Files,
-    schema_inferred: bool,
-) -> _Learned:
-    task = Task(stays, schema, recipe.network, recipe.training, recipe.seed, compute)
-    trained = train_privately(
-        task,
-        workdir=workdir,
-        progress=progress,
-        cancelled=cancelled,
-        checkpoint_seconds=checkpoint_seconds,
-        files=files,
-        schema_inferred=schema_inferred,
-    )
-    return _Learned(trained.codec, trained.fitted, trained.joint, trained.guarantee)
-
-
-def _description(recipe: Recipe, layout: TableLayout, learned: _Learned, *, n_training_stays: int) -> ModelDescription:
+def _description(recipe: Recipe, layout: TableLayout, learned: Learned, *, n_training_stays: int) -> ModelDescription:
     return ModelDescription(
         software_version=software_version(),
         layout=layout,

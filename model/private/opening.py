@@ -27,7 +27,7 @@ BATCH_SIZE_CPU, BATCH_SIZE_GPU = 512, 4096
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be learned from whom, and how; `training` has a budget."""
+    """What is to be learned from whom, and how. What is below the fields is for a `training` with a budget."""
 
     stays: Stays
     schema: Schema
