@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.docs.blocks import ROOT, blocks_of
 
 pytestmark = [pytest.mark.bundle, pytest.mark.timeout(1800)]
 
@@ -21,8 +21,9 @@ NO_NETWORK = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', 
 
 def blocks() -> str:
     """What the page tells its reader to run on the machine without a network."""
-    text = (ROOT / "docs" / "install-offline.md").read_text()
-    return "\n".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    here = "tests/docs/test_install_offline.py::test_the_page_is_followed"
+    page = blocks_of(ROOT / "docs" / "install-offline.md")
+    return "\n".join(block.text for block in page if block.named == here)
 
 
 @pytest.fixture(scope="module")
