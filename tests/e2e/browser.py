@@ -120,7 +120,7 @@ def watched(browser: Browser, base_url: str) -> Iterator[Watched]:
     seen = Watched(context.new_page(), urlsplit(base_url).netloc)
     yield seen
     context.close()
-    assert seen.complaints == []
+    assert not seen.complaints, "\n".join(seen.complaints)
 
 
 def _findings(page: Page, scheme: str) -> list[str]:
