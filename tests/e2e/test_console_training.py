@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def test_from_a_table_to_a_model(console: Watched, client: httpx.Client, admin_k
     page.get_by_role("button", name="Start the training").click()
     page.wait_for_url("**/console/jobs/*")
     job = page.url.rpartition("/")[2]
-    expect(page.locator("#losses .curve")).to_be_visible()
+    expect(page.locator("#losses .curve")).to_have_attribute("points", re.compile(r"(\S+ ){7}"))
     console.check_accessible("training")
     expect(page.locator("#job")).to_have_attribute("data-status", "succeeded", timeout=120_000)
     assert "model" in run_shown(page, "python", key=admin_key, folder=tmp_path, then="print(report['kind'])")
