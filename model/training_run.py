@@ -144,13 +144,14 @@ class Fitting(Generic[Module]):
 
     def advance(self) -> None:
         """One optimiser step, and a look at the averaged weights when one is due."""
-        start, due = time.monotonic(), math.ceil(self.fraction * N_VALIDATIONS)
+        start, before, due = time.monotonic(), self.elapsed, math.ceil(self.fraction * N_VALIDATIONS)
         self.optimise(self.step, self._batch(), seed=self._seed_of(self.step), factor=self._rate_factor())
         self.ema.update(self.module, self.step)
         self.step += 1
+        self.elapsed = before + time.monotonic() - start  # where minutes are the limit, they say whether a look is due
         if math.ceil(self.fraction * N_VALIDATIONS) > due:
             self._validate()
-        self.elapsed += time.monotonic() - start
+            self.elapsed = before + time.monotonic() - start
 
     def _rate_factor(self) -> float:
         """Share of the highest learning rate that this step has."""

@@ -24,6 +24,7 @@ CSV = "text/csv; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 ZIP = "application/zip"
 
+POLICY = "Content-Security-Policy"
 # A report may come from an imported model: let it draw and style itself, and nothing else.
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'"
 
@@ -61,7 +62,7 @@ class Download(FileResponse):
             scope = {**scope, "method": "HEAD"}
         try:
             if is_unchanged(Request(scope), self.headers["etag"]):
-                await not_modified(self.headers["etag"])(scope, receive, send)
+                await not_modified(self.headers["etag"], policy=self.headers.get(POLICY))(scope, receive, send)
             else:
                 await self._send_held(scope, receive, send)
         finally:  # also when the client goes away in the middle
@@ -101,9 +102,10 @@ def is_unchanged(request: Request, etag: str) -> bool:
     return etag in known or "*" in known
 
 
-def not_modified(etag: str) -> Response:
-    """304, with the headers that go with it."""
-    return Response(status_code=304, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+def not_modified(etag: str, *, policy: str | None = None) -> Response:
+    """304, with the headers that go with it. A browser takes its `policy` in place of the one that it has kept."""
+    said = {} if policy is None else {POLICY: policy}
+    return Response(status_code=304, headers={"ETag": etag, "Cache-Control": "private, no-cache", **said})
 
 
 def csv_download(request: Request, path: Path, *, sha256: str, filename: str) -> Response:

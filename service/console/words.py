@@ -27,7 +27,7 @@ FIGURES = {
     "membership_auc": "who was learned from, guessed (.5: by chance)",
 }
 SCOPES = {
-    "read": "look at models, at datasets' descriptions, and at the own jobs; download the own cohorts",
+    "read": "look at models, descriptions of datasets and one's own jobs; download one's own cohorts",
     "generate": "have cohorts drawn",
     "train": "upload datasets, train models, compare tables, export and import models",
     "admin": "everything, other people's jobs, keys and the audit log among it",

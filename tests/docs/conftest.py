@@ -10,18 +10,22 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from model.spec.privacy import PrivacyThresholds
 from service.cli import stack
 from service.contracts.settings import Settings
 from tests.docs.blocks import ROOT
 
-N_STAYS = 500
+N_STAYS = 200
+UNTESTED = {f"privacy_{name}": 1.0 for name in PrivacyThresholds.model_fields}
+"""Models of seconds learn their few stays by heart, and the gate would hold their cohorts; it has tests of its own."""
 
 
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where a service runs that asks nobody for a key."""
     folder = tmp_path_factory.mktemp("service")
-    settings = Settings(port=0, auth="off", data_dir=folder / "var", device="cpu", threads=1)
+    given = {"port": 0, "auth": "off", "data_dir": folder / "var", "device": "cpu", "threads": 1}
+    settings = Settings.model_validate(given | UNTESTED)
     with stack.running(settings, notice=print, logs=folder / "logs") as running:
         yield running.url
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -21,12 +22,13 @@ for line in sys.stdin:
 
 
 class Session:
-    """A process that is given one block after the other and tells what each printed."""
+    """A process that is given one block after the other and tells what each printed, its errors and progress apart."""
 
     def __init__(self, command: list[str], *, cwd: Path, env: Mapping[str, str]) -> None:
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed with the process
         self._process = subprocess.Popen(
             command, cwd=cwd, env=dict(env), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True,
+            stderr=self._errors, start_new_session=True,
         )  # fmt: skip
 
     def run(self, text: str) -> str:
@@ -40,7 +42,9 @@ class Session:
             if line.rstrip("\n") == END:
                 return "".join(printed).rstrip("\n") + "\n"
             printed.append(line)
-        raise AssertionError(f"ended with status {self._process.wait()}:\n{''.join(printed)}")
+        status = self._process.wait()
+        self._errors.seek(0)
+        raise AssertionError(f"ended with status {status}:\n{''.join(printed)}\n{self._errors.read()}")
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +53,7 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.kill()
-        with self._process:
+        with self._process, self._errors:
             pass
 
 

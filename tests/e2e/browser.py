@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +28,7 @@ PICTURED = {
     (name, width, scheme)
     for name in ("home", "generate", "jobs", "job")
     for width, scheme in ((1280, "light"), (390, "dark"))
-}
+} | {(name, 1280, "light") for name in ("upload", "training", "models", "admin")}
 MAX_TABS = 60
 PATIENCE_MS = 60_000  # a busy machine is slow, and what is awaited comes as soon as it does
 
@@ -85,6 +87,18 @@ class Watched:
         self.page.keyboard.press(key)
 
 
+def run_shown(page: Page, language: Literal["curl", "python"], *, key: str, folder: Path, then: str = "") -> str:
+    """Run the command that the page shows, as somebody who pastes it does; what it prints, with `then` after it."""
+    text = f"{page.locator(f'[data-code={language}]').text_content()}\n{then}"
+    command = ["bash", "-euc"] if language == "curl" else [sys.executable, "-c"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("CDMT_")} | {"CDMT_API_KEY": key}
+    ran = subprocess.run(
+        [*command, text], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert ran.returncode == 0, f"{text}\n{ran.stderr}"
+    return ran.stdout
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser. Skips the test, and says so, where there is no Chromium."""
@@ -106,7 +120,7 @@ def watched(browser: Browser, base_url: str) -> Iterator[Watched]:
     seen = Watched(context.new_page(), urlsplit(base_url).netloc)
     yield seen
     context.close()
-    assert seen.complaints == []
+    assert not seen.complaints, "\n".join(seen.complaints)
 
 
 def _findings(page: Page, scheme: str) -> list[str]:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from model.spec.schema import Label
 from service.contracts.storage import ArtifactStore
-from tests.e2e.browser import Watched, chromium, watched
+from tests.e2e.browser import Watched, chromium, run_shown, watched
 from tests.e2e.conftest import Job
 from tests.e2e.test_stack import hold
 from tests.service.making import SCHEMA, add_model
@@ -79,6 +79,10 @@ def test_from_the_key_to_the_cohort_by_keyboard(
     expect(page.locator("#plan tr")).to_have_text(["0140", "160"])
     expect(page.locator("[data-code=python]")).to_contain_text(f'label_ratios={{"{LABEL}": {{"0": 0.7, "1": 0.3}}}}')
 
+    counted = f"print(frame.groupby(frame.columns[0])[{LABEL!r}].first().value_counts().to_dict())"
+    assert "{0: 140, 1: 60}" in run_shown(page, "python", key=admin_key, folder=tmp_path, then=counted)
+    assert '"queued"' in run_shown(page, "curl", key=admin_key, folder=tmp_path)
+
     console.press(page.get_by_role("button", name="Preview"), "Enter")
     expect(page.locator(".stay")).to_have_count(8)
     assert page.locator(".stay .curve").count() > 8
@@ -104,6 +108,8 @@ def test_from_the_key_to_the_cohort_by_keyboard(
         frame = read(saved)
         assert frame.groupby(frame.columns[0])[LABEL].first().value_counts().to_dict() == {0: 140, 1: 60}
 
+    run_shown(page, "curl", key=admin_key, folder=tmp_path)
+    assert {pd.read_parquet(path)[LABEL].nunique() for path in tmp_path.glob("synthetic-cohort-*.parquet")} == {2}
     others = page.locator(".forms a").all()
     assert len(others) == 4
     for link in others:

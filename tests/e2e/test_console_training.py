@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.browser import Watched, chromium, watched
+from service.contracts.requests import TrainRequest
+from tests.e2e.browser import Watched, chromium, run_shown, watched
 from tests.e2e.test_console import sign_in
 from tests.worker.tables import made_up_stays
 
@@ -43,6 +45,12 @@ def test_from_a_table_to_a_model(console: Watched, client: httpx.Client, admin_k
     page.get_by_label("Name", exact=True).fill("ward")
     page.get_by_label("unit of heart_rate").fill("/min")
     page.get_by_label("max of heart_rate").fill("250")
+    made = run_shown(page, "python", key=admin_key, folder=tmp_path, then="print(dataset.id)")
+    assert client.get(f"/datasets/{made.split()[-1]}").json()["schema"]["features"][0]["max"] == 250
+    client.delete(f"/datasets/{made.split()[-1]}").raise_for_status()
+    made = run_shown(page, "curl", key=admin_key, folder=tmp_path)
+    client.delete(f"/datasets/{json.loads(made)['id']}").raise_for_status()
+
     page.get_by_role("button", name="Store the dataset").click()
     page.wait_for_url("**/console/datasets/*")
     expect(page.get_by_role("heading", name="ward")).to_be_visible()
@@ -65,8 +73,17 @@ def test_from_a_table_to_a_model(console: Watched, client: httpx.Client, admin_k
     console.check_accessible("train")
     page.get_by_role("button", name="Start the training").click()
     page.wait_for_url("**/console/jobs/*")
-    expect(page.locator("#losses .curve")).to_be_visible(timeout=120_000)
+    job = page.url.rpartition("/")[2]
+    expect(page.locator("#losses .curve")).to_have_attribute("points", re.compile(r"(\S+ ){7}"))
+    console.check_accessible("training")
     expect(page.locator("#job")).to_have_attribute("data-status", "succeeded", timeout=120_000)
+    assert "model" in run_shown(page, "python", key=admin_key, folder=tmp_path, then="print(report['kind'])")
+
+    page.get_by_role("link", name="Use the same request again").click()
+    expect(page.get_by_label("Name of the model")).to_have_value("ward-model")
+    again = json.loads((page.locator("[data-code=curl]").text_content() or "").partition(" -d '")[2].removesuffix("'"))
+    asked = client.get(f"/jobs/{job}").json()["request"]
+    assert TrainRequest.model_validate(again) == TrainRequest.model_validate(asked)
 
     page.goto("/console/models")
     expect(page.get_by_role("link", name="ward-model")).to_be_visible()
@@ -80,6 +97,8 @@ def test_from_a_table_to_a_model(console: Watched, client: httpx.Client, admin_k
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Delete").click()
     page.wait_for_url("**/console/models")
+    assert "ward-model" in run_shown(page, "python", key=admin_key, folder=tmp_path, then="print(model.name)")
+    client.delete(f"/models/{job}").raise_for_status()
     page.get_by_label("Archive of a model").set_input_files(tmp_path / "model.zip")
     page.get_by_role("button", name="Take it in").click()
     page.wait_for_url("**/console/models/*")

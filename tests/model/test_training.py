@@ -141,6 +141,7 @@ def test_time_is_a_limit_too(encoded: Encoded, toy_codec: Codec) -> None:
     summary = fit(encoded, toy_codec, training=quick(max_steps=10_000_000, max_minutes=0.02)).summary
     assert 0 < summary.steps < 10_000
     assert 1.0 <= summary.seconds < 60  # and not for ever; the machine may be busy
+    assert len(summary.history) > 5  # looked at on the way, not only at its ends
 
 
 @pytest.mark.parametrize("schedule", ["learnable", "fixed"])

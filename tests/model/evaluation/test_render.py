@@ -116,7 +116,7 @@ def test_a_cohort_that_is_held_back_says_so_first_and_names_the_tests(report: Re
     assert words.index("Privacy gate: held back") < words.index("In one minute")
     assert "The stays are too close to real patients. 1 of the tests failed. Near copies of real stays: 5.10%" in words
     assert words.count("5.10%, at least 4.95%, where at most 0.50% is allowed") == 1
-    assert "2 more failed tests Near copies of real stays (heart_rate): 5.10%" in words
+    assert "2 more findings of these tests Near copies of real stays (heart_rate): 5.10%" in words
     assert "✗ held back" in words
     assert "51 in 1,000 synthetic stays cling to a single patient" in words
     assert "passed" not in words

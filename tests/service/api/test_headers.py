@@ -71,7 +71,10 @@ def test_what_has_an_etag_may_be_kept_by_the_browser_alone(client: httpx.Client,
 
 def test_a_report_runs_nothing_and_is_shown_by_our_own_pages_alone(client: httpx.Client, store: ArtifactStore) -> None:
     add_model(store)
-    policy = client.get("/models/model-1/report.html").headers["content-security-policy"]
+    answer = client.get("/models/model-1/report.html")
+    policy = answer.headers["content-security-policy"]
+    again = client.get("/models/model-1/report.html", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.headers["content-security-policy"]) == (304, policy)
     assert {"default-src 'none'", "sandbox", "frame-ancestors 'self'"} <= set(policy.split("; "))
     assert "script-src" not in policy
 

@@ -2,7 +2,7 @@
 import { acting, clearProblems, setFieldError, showProblem } from "../api.js";
 import { fill, read } from "../schema.js";
 import { send } from "../sending.js";
-import { curlOf, fillSnippet, pythonWith } from "../snippet.js";
+import { curlOf, fillSnippet, pythonOf, pythonWith } from "../snippet.js";
 import { count, h, percent, size } from "../words.js";
 
 const form = document.getElementById("upload");
@@ -60,14 +60,15 @@ function review() {
 const fact = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
 
 function show() {
+  const [file, name, schema] = [`${element("file").files[0].name}`, element("name").value.trim(), read(element("schema"), record.schema)];
   fillSnippet(element("snippet"), {
-    curl: curlOf("POST", "/datasets", { files: { file: `@${element("file").files[0].name}`, name: element("name").value, schema: "<schema.json" } }),
-    python: pythonWith(`dataset = client.upload(${JSON.stringify(element("file").files[0].name)}, name=${JSON.stringify(element("name").value)})`),
+    curl: curlOf("POST", "/datasets", { files: { file: `@${file}`, name, schema: JSON.stringify(schema) } }),
+    python: pythonWith(`dataset = client.upload(${pythonOf(file)}, name=${pythonOf(name)}, schema=${pythonOf(schema)})`),
   });
 }
 
 element("file")?.addEventListener("change", look);
-form?.addEventListener("input", (event) => { if (event.target.id === "name") show(); });
+form?.addEventListener("input", () => { if (!element("review").hidden) show(); });
 element("again")?.addEventListener("click", () => {
   element("review").hidden = true;
   element("drop").hidden = false;

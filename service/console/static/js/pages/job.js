@@ -26,7 +26,7 @@ const snippet = document.getElementById("snippet"); // of a job that failed, the
 const what = kind === "generate" ? "/cohort" : "/report";
 if (snippet) fillSnippet(snippet, {
   curl: curlOf("GET", `/jobs/${id}${what}`, { output: kind === "generate" ? `synthetic-cohort-${id}.parquet` : `report-${id}.json` }),
-  python: kind === "generate" ? pythonWith(`frame = client.job(${pythonOf(id)}).wait().to_pandas()`) : "",
+  python: pythonWith(kind === "generate" ? `frame = client.job(${pythonOf(id)}).wait().to_pandas()` : `report = client.job(${pythonOf(id)}).wait().report()`),
 });
 
 // A held cohort is taken by an admin who says why: the reason goes into a header, so the file comes by way of this page.
