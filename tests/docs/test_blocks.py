@@ -98,13 +98,16 @@ def test_a_page_is_followed(page: Path, checkout: Path, url: str) -> None:
             "sh": stack.enter_context(Shell(cwd=checkout, env=env)),
             "python": stack.enter_context(Interpreter(cwd=checkout, env=env)),
         }
-        printed = ""
+        printed: str | None = None
         for block in blocks_of(page):
-            if is_run(block):
-                text = THOUSANDS.sub(r"\g<1>\g<2>00", MINUTES.sub(r"\g<1>0.1", block.text)).replace(LOCAL, url)
-                printed = sessions[block.language].run(text)
-            elif block.language == "text" and block.note is None:
+            if block.language == "text" and block.note is None and printed is not None:
                 assert_looks_like(printed, block)
+            printed = sessions[block.language].run(_in_small(block.text, url)) if is_run(block) else None
+
+
+def _in_small(text: str, url: str) -> str:
+    """The text of a block as it is run here."""
+    return THOUSANDS.sub(r"\g<1>\g<2>00", MINUTES.sub(r"\g<1>0.1", text)).replace(LOCAL, url)
 
 
 def assert_looks_like(printed: str, block: Block) -> None:
