@@ -10,9 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Browser
 
 from service.cli import stack
 from service.contracts.settings import Settings
+from tests.e2e.browser import Watched, chromium, watched
 from tests.worker.tables import LENGTH
 
 SCHEMA: dict[str, Any] = {
@@ -69,6 +71,20 @@ def data_dir(logs: Path) -> Path:
 def admin_key() -> str:
     """The key of the stack's admin."""
     return ADMIN_KEY
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium."""
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def console(browser: Browser, client: httpx.Client) -> Iterator[Watched]:
+    """A page that knows nobody yet."""
+    with watched(browser, str(client.base_url).rstrip("/")) as seen:
+        yield seen
 
 
 class Job:

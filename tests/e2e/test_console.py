@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from model.spec.schema import Label
 from service.contracts.storage import ArtifactStore
-from tests.e2e.browser import Watched, chromium, run_shown, watched
+from tests.e2e.browser import Watched, run_shown
 from tests.e2e.conftest import Job
 from tests.e2e.test_stack import hold
 from tests.service.making import SCHEMA, add_model
@@ -25,19 +25,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 LABEL = "in_hospital_death"  # of the bundled model
 N_STAYS = 200
 EVIL = "<script>alert(1)</script>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-def console(browser: Browser, client: httpx.Client) -> Iterator[Watched]:
-    """A page that knows nobody yet."""
-    with watched(browser, str(client.base_url).rstrip("/")) as seen:
-        yield seen
 
 
 def done(client: httpx.Client, body: dict[str, Any]) -> dict[str, Any]:

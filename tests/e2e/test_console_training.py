@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from service.contracts.requests import TrainRequest
-from tests.e2e.browser import Watched, chromium, run_shown, watched
+from tests.e2e.browser import Watched, run_shown
 from tests.e2e.test_console import sign_in
 from tests.worker.tables import made_up_stays
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-def console(browser: Browser, client: httpx.Client) -> Iterator[Watched]:
-    with watched(browser, str(client.base_url).rstrip("/")) as seen:
-        yield seen
 
 
 def test_from_a_table_to_a_model(console: Watched, client: httpx.Client, admin_key: str, tmp_path: Path) -> None:
