@@ -73,7 +73,7 @@ def test_three_lines_of_the_readme_give_a_frame(page: str, proxy: Proxy) -> None
     text = (ROOT / page).read_text()
     lines = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[0]
     assert len([line for line in lines.splitlines() if line]) == 3
-    quick = re.sub(r"generate\(n_stays=\d+", f"generate('{BUNDLED}', evaluate=False, n_stays=20", lines)
+    quick = re.sub(r'generate\("[^"]+", n_stays=\d+', f"generate('{BUNDLED}', evaluate=False, n_stays=20", lines)
     names: dict[str, Any] = {}
     exec(quick.replace("http://127.0.0.1:8000", proxy.url), names)
     names["client"].close()

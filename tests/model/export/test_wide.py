@@ -68,7 +68,7 @@ def test_a_large_cohort_is_that_of_the_long_form(tmp_path: Path) -> None:
 
 
 def relation(query: str) -> duckdb.DuckDBPyRelation:
-    found = duckdb.sql(query)
+    found = duckdb.connect().sql(query)
     assert found is not None
     return found
 
