@@ -113,7 +113,15 @@ def csv_download(request: Request, path: Path, *, sha256: str, filename: str) ->
 
     HTTPException 404 where it has just been deleted.
     """
-    etag = f'"{sha256}-csv"'
+    return made_download(
+        request, lambda: _csv_parts(held_open(path)), etag=f'"{sha256}-csv"', media_type=CSV, filename=filename
+    )
+
+
+def made_download(
+    request: Request, parts: Callable[[], Iterator[bytes]], *, etag: str, media_type: str, filename: str
+) -> Response:
+    """A file that is made while it is sent, of the `parts` that are asked for once they are needed."""
     headers = {
         "ETag": etag,
         "Cache-Control": "private, no-cache",
@@ -122,8 +130,8 @@ def csv_download(request: Request, path: Path, *, sha256: str, filename: str) ->
     if is_unchanged(request, etag):
         return not_modified(etag)
     if is_head(request.scope):
-        return Response(media_type=CSV, headers=headers)
-    return StreamingResponse(_csv_parts(held_open(path)), media_type=CSV, headers=headers)
+        return Response(media_type=media_type, headers=headers)
+    return StreamingResponse(parts(), media_type=media_type, headers=headers)
 
 
 def _csv_parts(opened: IO[bytes]) -> Iterator[bytes]:

@@ -8,14 +8,13 @@ from typing import IO, Literal
 
 import pyarrow.parquet as pq
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from model.export.cohort import Cohort, schema_in
 from model.export.formats import Target, check_export, export_parts
 from model.spec.schema import Schema
-from service.api.downloads import CSV, PARQUET, ZIP, held_open, is_unchanged, not_modified
+from service.api.downloads import CSV, PARQUET, ZIP, held_open, made_download
 from service.api.errors import BadFields, FieldError
-from service.api.middleware import is_head
 
 Format = Literal["parquet", "csv", "omop", "fhir"]
 Layout = Literal["long", "wide"]
@@ -69,17 +68,13 @@ def export_download(
     HTTPException 404 where it has just been deleted.
     """
     ending, media_type = ENDINGS[target]
-    etag = f'"{sha256}-{target}"'
-    headers = {
-        "ETag": etag,
-        "Cache-Control": "private, no-cache",
-        "Content-Disposition": f'attachment; filename="{name}{ending}"',
-    }
-    if is_unchanged(request, etag):
-        return not_modified(etag)
-    if is_head(request.scope):
-        return Response(media_type=media_type, headers=headers)
-    return StreamingResponse(_parts(held_open(path), target, schema), media_type=media_type, headers=headers)
+    return made_download(
+        request,
+        lambda: _parts(held_open(path), target, schema),
+        etag=f'"{sha256}-{target}"',
+        media_type=media_type,
+        filename=f"{name}{ending}",
+    )
 
 
 def _parts(opened: IO[bytes], target: Target, schema: Schema) -> Iterator[bytes]:
