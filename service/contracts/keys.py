@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, TypeAlias, get_args
 
-from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from model.spec.base import Spec
 from service.contracts.errors import EndedCredential, KeyEnded, NotFound, WrongCredential
@@ -55,6 +55,14 @@ def _not_reserved(name: str) -> str:
 
 NewName = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_not_reserved)]
 """What the caller of a new key may be called. A key that was called so before keeps its name."""
+
+
+class KeyRequest(Spec):
+    """Who shall get a key, and for what."""
+
+    name: NewName = Field(description="of the caller; keys of one name belong to one caller")
+    scopes: tuple[Scope, ...] = Field(min_length=1, description="admin includes the others")
+    days: int = Field(DEFAULT_DAYS, ge=0, le=MAX_DAYS, description="until it expires; 0: never")
 
 
 class KeyRecord(Spec):
@@ -106,13 +114,13 @@ class ApiKeys:
             give_to_owner_of(self.root.parent, self.root)
 
     def create(
-        self, name: str, *, scopes: Iterable[Scope], days: int = DEFAULT_DAYS, witness: Witness = nobody
+        self, name: str, *, scopes: Iterable[str], days: int = DEFAULT_DAYS, witness: Witness = nobody
     ) -> NewKey:
         """A new key, on the disk when this returns; with `days` = 0, it does not expire.
 
         ValidationError for a name that no caller can have, for unknown scopes, and for none.
         """
-        name = TypeAdapter(NewName).validate_python(name)
+        asked = KeyRequest.model_validate({"name": name, "scopes": tuple(dict.fromkeys(scopes)), "days": days})
         with self._alone():
             key_id = secrets.token_hex(6)
             while self._path(key_id).exists():
@@ -120,10 +128,10 @@ class ApiKeys:
             key = _new_key(key_id)
             record = KeyRecord(
                 id=key_id,
-                name=name,
-                scopes=tuple(dict.fromkeys(scopes)),
+                name=asked.name,
+                scopes=asked.scopes,
                 created_at=now(),
-                expires_at=_in_days(days),
+                expires_at=_in_days(asked.days),
                 sha256=digest(key),
             )
             with witness(record):

@@ -1,4 +1,4 @@
-"""Log lines of gateway and worker: one JSON object a line on stdout, those of libraries among them."""
+"""Log lines of gateway and worker: one JSON object a line on stdout, warnings of libraries among them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import sys
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+TALKERS = ("service", "worker", "model", "uvicorn")
+"""Who is heard from the chosen level on. Of all others' lines nobody here knows what they quote: warnings alone."""
+
 
 def configure_logs(level: str) -> None:
-    """Send structlog and the standard library's loggers to stdout as JSON lines from `level` on."""
+    """Send structlog and the standard library's loggers to stdout as JSON lines, ours and uvicorn's from `level` on."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -21,7 +24,10 @@ def configure_logs(level: str) -> None:
             ],
         )
     )
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    chosen = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(chosen, logging.WARNING), handlers=[handler], force=True)
+    for name in TALKERS:
+        logging.getLogger(name).setLevel(chosen)
     structlog.configure(
         processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),

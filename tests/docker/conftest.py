@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from service.cli import stack
@@ -35,6 +36,22 @@ def command(*arguments: str, override: str | None) -> list[str]:
     return ["docker", "compose", "-p", project, *files, *arguments]
 
 
+def run_in(service: str, *command: str, port: int) -> subprocess.CompletedProcess[str]:
+    """Run a command in the container of a service, as the service's own user."""
+    return compose("exec", "-T", service, *command, port=port)
+
+
+def redis(service: str, *command: str, port: int, url: str = "redis_url(Settings())") -> str:
+    """What Redis answers, asked from within a container of the service, as its own user unless a `url` is given."""
+    program = (
+        "import sys; from redis import Redis; from service.contracts.settings import Settings; "
+        "from service.contracts.redis_url import redis_url; "
+        f"print(Redis.from_url({url}).execute_command(*sys.argv[1:]))"
+    )
+    answer = run_in(service, "python3", "-c", program, *command, port=port)
+    return answer.stdout if answer.returncode == 0 else answer.stderr.splitlines()[-1]
+
+
 @pytest.fixture(scope="session")
 def port() -> Iterator[int]:
     """The port at which the composed service answers."""
@@ -49,9 +66,27 @@ def port() -> Iterator[int]:
         compose("down", "--volumes", port=port)
 
 
-@pytest.fixture(scope="session")
-def key(port: int) -> str:
+def new_key(name: str, scopes: str, *, port: int) -> str:
     """A key, made as the first one is."""
-    made = compose("exec", "-T", "gateway", "cdmt", "keys", "create", "ann", "--scope", "read,generate", port=port)
+    made = run_in("gateway", "cdmt", "keys", "create", name, "--scope", scopes, port=port)
     assert made.returncode == 0, made.stderr
     return made.stdout.strip()
+
+
+def caller(key: str, *, port: int) -> httpx.Client:
+    """Whoever asks with this key, from outside."""
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, timeout=60)
+
+
+@pytest.fixture(scope="session")
+def key(port: int) -> str:
+    """The key of a caller who may read and generate."""
+    return new_key("ann", "read,generate", port=port)
+
+
+@pytest.fixture
+def client(port: int, key: str) -> Iterator[httpx.Client]:
+    """A caller who may read and generate."""
+    with caller(key, port=port) as client:
+        yield client

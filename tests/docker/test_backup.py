@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.docker.conftest import ROOT, command, compose
-from tests.docker.test_kill import LONG, SHORT, check_cohort, submit, wait
+from tests.docker.asking import LONG, SHORT, check_cohort, submit, wait
+from tests.docker.conftest import ROOT, command, compose, new_key
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -21,13 +20,6 @@ NOTHING = Path(os.devnull)
 TABLE = b"stay,hour,heart_rate,death\n" + b"".join(
     f"{stay},{hour},{70 + stay % 9 + hour},{stay % 2}\n".encode() for stay in range(60) for hour in range(3)
 )
-
-
-@pytest.fixture
-def client(port: int, key: str) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {key}"}
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, timeout=60) as client:
-        yield client
 
 
 def piped(*arguments: str, port: int, source: Path = NOTHING, target: Path = NOTHING) -> None:
@@ -92,8 +84,7 @@ def test_tables_are_encrypted_with_the_keys_in_a_file(
     keys.chmod(0o400)
     os.chown(keys, USER_ID, USER_ID)
     monkeypatch.setenv("CDMT_ENCRYPTION_KEYS", str(keys))
-    trainer = compose("exec", "-T", "gateway", "cdmt", "keys", "create", "bob", "--scope", "train", port=port)
-    headers = {"Authorization": f"Bearer {trainer.stdout.strip()}"}
+    headers = {"Authorization": f"Bearer {new_key('bob', 'train', port=port)}"}
     try:
         up = compose("up", "--detach", "--wait", "--no-build", port=port, override=ENCRYPTION)
         assert up.returncode == 0, up.stderr

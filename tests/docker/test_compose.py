@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import time
-from typing import Any
-
 import httpx
-import pandas as pd
 import pytest
 
+from tests.docker.asking import FINAL, SHORT, check_cohort, submit, wait
 from tests.docker.conftest import compose
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
@@ -21,20 +17,8 @@ def test_without_a_key_nobody_gets_in(port: int) -> None:
         assert client.get("/readyz").status_code == 200
 
 
-def test_a_cohort_is_generated_from_outside(port: int, key: str) -> None:
-    headers = {"Authorization": f"Bearer {key}"}
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, timeout=60) as client:
-        models = client.get("/models").json()["items"]
-        bundled = next(model for model in models if model["origin"] == "bundled")
-        asked = {"model_id": bundled["id"], "n_stays": 100, "label_ratios": "balanced", "evaluate": False}
-        job: dict[str, Any] = client.post("/jobs/generate", json=asked).raise_for_status().json()
-        while job["status"] in ("queued", "running"):
-            time.sleep(0.2)
-            job = client.get(f"/jobs/{job['id']}").json()
-        assert job["status"] == "succeeded", job
-        cohort = pd.read_parquet(io.BytesIO(client.get(f"/jobs/{job['id']}/cohort").content))
-    labels = cohort.groupby("stay_id")["in_hospital_death"].first()
-    assert labels.value_counts().to_dict() == {0: 50, 1: 50}
+def test_a_cohort_is_generated_from_outside(client: httpx.Client) -> None:
+    check_cohort(client, wait(client, submit(client, SHORT), *FINAL), SHORT)
 
 
 @pytest.mark.parametrize("service", ["gateway", "worker-train", "worker-generate", "worker-evaluate"])

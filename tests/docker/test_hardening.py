@@ -8,28 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.docker.conftest import compose
+from tests.docker.conftest import compose, redis, run_in
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
 OURS = ("gateway", "worker-train", "worker-generate", "worker-evaluate")
 LONG_RUNNING = (*OURS, "redis")
 ROLES = ("gateway", "worker-generate")
-
-
-def run_in(service: str, *command: str, port: int) -> subprocess.CompletedProcess[str]:
-    return compose("exec", "-T", service, *command, port=port)
-
-
-def redis(service: str, *command: str, port: int, url: str = "redis_url(Settings())") -> str:
-    """What Redis answers, asked from within a container of the service, as its own user unless a `url` is given."""
-    program = (
-        "import sys; from redis import Redis; from service.contracts.settings import Settings; "
-        "from service.contracts.redis_url import redis_url; "
-        f"print(Redis.from_url({url}).execute_command(*sys.argv[1:]))"
-    )
-    answer = run_in(service, "python3", "-c", program, *command, port=port)
-    return answer.stdout if answer.returncode == 0 else answer.stderr.splitlines()[-1]
 
 
 def inspect(service: str, *, port: int) -> dict[str, Any]:

@@ -11,25 +11,16 @@ from service.api.deps import CallerDep, ServicesDep, json_only
 from service.api.paging import Page
 from service.contracts.jobs import now
 from service.contracts.keys import (
-    DEFAULT_DAYS,
     MAX_DAYS,
     MAX_OVERLAP_HOURS,
     KeyRecord,
+    KeyRequest,
     KeyState,
     NewKey,
-    NewName,
     Scope,
 )
 
 router = APIRouter(prefix="/keys", tags=["access"])
-
-
-class KeyRequest(Spec):
-    """Who shall get a key, and for what."""
-
-    name: NewName = Field(description="of the caller; keys of one name belong to one caller")
-    scopes: tuple[Scope, ...] = Field(min_length=1, description="admin includes the others")
-    days: int = Field(DEFAULT_DAYS, ge=0, le=MAX_DAYS, description="until it expires; 0: never")
 
 
 class Rotation(Spec):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import logging
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +20,6 @@ from redis import Redis
 from service.api.app import create_app
 from service.contracts.idempotency import KeyStore
 from service.contracts.keys import ApiKeys, Scope
-from service.contracts.logs import configure_logs
 from service.contracts.settings import Settings
 from service.contracts.storage import KINDS, ArtifactStore
 
@@ -103,17 +99,3 @@ def keyed(tmp_path: Path, valkey_url: str, redis: Redis) -> Iterator[Keyed]:
     settings = Settings(data_dir=tmp_path / "var", auth="keys", reconcile_every_seconds=1e6)
     with serving(create_app(settings, redis_url=valkey_url)) as client:
         yield Keyed(settings, client, ApiKeys(settings.data_dir), ArtifactStore(settings.data_dir))
-
-
-@pytest.fixture
-def log_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What is logged during the test, as the real process writes it."""
-    root = logging.getLogger()
-    handlers, level, configuration = root.handlers[:], root.level, structlog.get_config()
-    lines = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", lines)
-    configure_logs("info")
-    yield lines
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.configure(**configuration)

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from typer.testing import CliRunner, Result
 
-from service.cli.app import app
+from service.cli.app import app, describe
 from service.contracts.jobs import now
 from service.contracts.keys import ApiKeys, digest, key_id_of
 from service.contracts.settings import Settings
@@ -53,6 +54,22 @@ def test_it_may_go_to_a_file_for_its_owner_s_eyes(keys: ApiKeys, tmp_path: Path)
     again = cdmt("create", "bob", "--scope", "admin", "--out", str(file), keys=keys)
     assert isinstance(again.exception, FileExistsError)
     assert len(keys.records()) == 1  # none was made that nobody has seen
+
+
+@pytest.mark.parametrize(
+    ("name", "scope", "told"),
+    [
+        ("admin", "read", "name: 'admin' is the caller with the key in CDMT_ADMIN_KEY_FILE"),
+        ("a b", "read", "name: String should match pattern"),
+        ("ann", "read,red", "scopes.1: Input should be 'read', 'generate', 'train' or 'admin'"),
+    ],
+)
+def test_what_is_wrong_is_told_by_its_name(keys: ApiKeys, name: str, scope: str, told: str) -> None:
+    made = cdmt("create", name, "--scope", scope, keys=keys)
+    assert isinstance(made.exception, ValidationError)
+    (line,) = describe(made.exception)
+    assert line.startswith(told)
+    assert keys.records() == []
 
 
 def test_a_name_that_is_taken_is_mentioned(keys: ApiKeys) -> None:
