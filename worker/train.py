@@ -175,6 +175,7 @@ def _record(
         n_train=len(sides.train),
         n_holdout=len(sides.holdout),
         n_steps=summary.steps,
+        losses=summary.history,
         label_counts=_label_counts(model),
         figures=figures,
         device=summary.device,

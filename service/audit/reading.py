@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from model.spec.base import Spec
 from service.audit.entries import BadLine, Entry, decode
@@ -32,19 +33,31 @@ class Filter(Spec):
         )
 
 
+class Unreadable(NamedTuple):
+    """A line that is no entry as it was written; what it held, and whether that was wanted, nobody can say."""
+
+    file: str
+    line: int
+
+
 def entries(folder: Path, wanted: Filter) -> Iterator[Entry]:
     """The wanted entries of the log in `folder`, newest first; what is no entry is left out."""
+    return (found for found in lines(folder, wanted) if isinstance(found, Entry))
+
+
+def lines(folder: Path, wanted: Filter) -> Iterator[Entry | Unreadable]:
+    """The wanted entries of the log in `folder`, newest first, and every line on the way that is none."""
     for path in reversed(log_files(folder)):
         if wanted.before is not None and int(path.stem[6:]) >= wanted.before:
             continue
-        for line in reversed(path.read_bytes().split(b"\n")):
-            entry = _entry(line)
-            if entry is not None and wanted.wants(entry):
-                yield entry
+        for number, line in reversed(list(enumerate(path.read_bytes().split(b"\n"), start=1))):
+            found = _read(line, Unreadable(path.name, number))
+            if line and (isinstance(found, Unreadable) or wanted.wants(found)):
+                yield found
 
 
-def _entry(line: bytes) -> Entry | None:
+def _read(line: bytes, otherwise: Unreadable) -> Entry | Unreadable:
     try:
         return decode(line)[0]
     except BadLine:
-        return None
+        return otherwise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from model.spec.errors import CDMTError
 from service.audit.entries import Entry, Event
 from service.audit.head import read_head, read_key
 from service.audit.opening import local_caller, open_audit
-from service.audit.reading import Filter, entries
+from service.audit.reading import Filter, Unreadable, lines
 from service.audit.verify import Checkpoint, Finding, verify
 from service.cli.show import err, out
 from service.contracts.installation import known_installation_id
@@ -73,8 +72,15 @@ def list_entries(
 ) -> None:
     """Print entries of the audit log as JSON lines, newest first."""
     wanted = Filter(caller=caller, action=action, object=thing, outcome=outcome, since=_utc(since))
-    for entry in islice(entries(_present(folder or Settings().audit_folder), wanted), limit):
-        out.print(_line(entry), markup=False)
+    shown = 0
+    for found in lines(_present(folder or Settings().audit_folder), wanted):
+        if isinstance(found, Unreadable):
+            err.print(f"{found.file}:{found.line} is no entry as it was written: cdmt audit verify", markup=False)
+        elif shown == limit:
+            break
+        else:
+            out.print(_line(found), markup=False)
+            shown += 1
 
 
 @app.command("head")

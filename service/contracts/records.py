@@ -85,6 +85,11 @@ class ModelRecord(Record):
     n_train: int = Field(description="stays")
     n_holdout: int = Field(description="stays")
     n_steps: int = Field(description="optimiser steps done")
+    losses: tuple[tuple[int, float], ...] = Field(
+        (),
+        description="(optimiser step, loss of the averaged weights on stays that are not learned from); none where "
+        "differential privacy was asked for",
+    )
     label_counts: dict[str, dict[str, int]] = Field({}, description="of the training stays")
     figures: dict[str, float | None] = Field({}, description="the main figures of the report")
     device: str | None = Field(None, description="on which it was trained")

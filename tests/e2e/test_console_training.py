@@ -77,6 +77,8 @@ def test_from_a_table_to_a_model(console: Watched, client: httpx.Client, admin_k
     console.check_accessible("models")
     page.get_by_role("link", name="ward-model").click()
     expect(page.frame_locator("iframe.report").get_by_role("heading").first).to_be_visible()
+    page.get_by_text("How it was made").click()
+    expect(page.locator("#losses .curve")).to_have_attribute("points", re.compile(r"(\S+ ){20}"))
     console.check_accessible("model")
     with page.expect_download() as started:
         page.get_by_role("link", name="Archive").click()

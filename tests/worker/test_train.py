@@ -37,8 +37,10 @@ def test_the_folder_is_complete_and_its_manifest_true(trained_folder: Path, reco
         assert entry.sha256 == file_sha256(trained_folder / name)
 
 
-def test_the_record_says_how_the_model_came_about(record: ModelRecord) -> None:
+def test_the_record_says_how_the_model_came_about(trained_folder: Path, record: ModelRecord) -> None:
     assert (record.name, record.n_steps, record.device) == ("tiny", 20, "cpu")
+    assert (record.losses[0][0], record.losses[-1][0]) == (1, 20)
+    assert record.losses == read_description(trained_folder).summary.history
     assert (record.n_train, record.n_holdout) == (96, 24)
     assert record.training == TINY_TRAINING
     assert record.network == TINY_NETWORK
@@ -159,6 +161,7 @@ def test_a_private_training_is_told_in_record_description_and_report(tmp_path: P
     assert guarantee is not None
     assert 4.9 < guarantee.epsilon <= 5
     assert (guarantee.unit, guarantee.delta, guarantee.steps, record.n_steps) == ("stay", 1e-3, 20, 20)
+    assert record.losses == ()
     assert any("inferred" in each for each in guarantee.not_covered)
     description = read_description(folder)
     assert description.privacy == guarantee

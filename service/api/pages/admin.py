@@ -62,6 +62,7 @@ def admin(
         workers=_workers(services),
         entries=entries.items,
         next_cursor=entries.next_cursor,
+        unreadable=entries.unreadable,
         chosen={"by": by, "action": action, "outcome": outcome},
         actions=get_args(Action),
         outcomes=get_args(Outcome),

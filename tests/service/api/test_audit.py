@@ -247,7 +247,16 @@ class TestKeys:
         assert named == ["eve", "bob", "ann"]
         assert second.json()["next_cursor"] is None
         assert keyed.client.get("/audit?cursor=bm90", headers=chief).status_code == 422
+        assert first.json()["unreadable"] == 0
         assert keyed.client.get("/audit", headers=keyed.key("ann", "read", "train", "generate")).status_code == 403
+
+    def test_a_line_that_was_changed_is_counted(self, keyed: Keyed, chief: dict[str, str]) -> None:
+        keyed.client.post("/keys", json={"name": "ann", "scopes": ["read"]}, headers=chief)
+        (path,) = keyed.settings.audit_folder.glob("*.jsonl")
+        path.write_text(path.read_text().replace('"key.create"', '"key.revoke"'))
+        page = keyed.client.get("/audit", headers=chief).json()
+        assert page["unreadable"] == 1
+        assert {entry["action"] for entry in page["items"]}.isdisjoint({"key.create", "key.revoke"})
 
 
 def log_of(settings: Settings) -> list[Entry]:

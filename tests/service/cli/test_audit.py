@@ -46,6 +46,9 @@ def test_an_auditor_at_work(cdmt: Run, settings: Settings) -> None:
     found = cdmt("verify")
     assert found.returncode == 1
     assert f"PROBLEM: {path.name}:2: its content is not what its hash says" in found.stdout
+    shown = cdmt("list")
+    assert len(shown.stdout.splitlines()) == 2
+    assert f"{path.name}:2 is no entry as it was written" in shown.stderr
 
 
 def test_a_key_comes_later(cdmt: Run, tmp_path: Path) -> None:

@@ -20,6 +20,17 @@ def test_keys_and_what_was_done(keyed: Keyed) -> None:
     assert "No entry is like this." in words(read(keyed.client, "/console/admin?by=nobody", **headers))
 
 
+def test_what_cannot_be_read_of_the_log_is_said(keyed: Keyed) -> None:
+    headers = keyed.key("root", "admin")
+    keyed.client.post("/keys", json={"name": "ann", "scopes": ["read"]}, headers=headers)
+    assert "Not all of the log" not in words(read(keyed.client, "/console/admin", **headers))
+    (path,) = keyed.settings.audit_folder.glob("*.jsonl")
+    path.write_text(path.read_text().replace('"key.create"', '"key.revoke"'))
+    assert "1 line between these entries is none as it was written" in words(
+        read(keyed.client, "/console/admin", **headers)
+    )
+
+
 def test_an_unknown_filter_shows_everything(keyed: Keyed) -> None:
     headers = keyed.key("root", "admin")
     assert "No key yet" not in words(read(keyed.client, "/console/admin?action=nothing&outcome=none", **headers))
