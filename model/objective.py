@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypedDict, TypeVar
+from typing import NamedTuple, NotRequired, Protocol, TypedDict, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +30,11 @@ class Batch(NamedTuple):
 
 
 class ParameterGroup(TypedDict):
-    """Parameters that share a multiple of the learning rate."""
+    """Parameters that share a multiple of the learning rate, and perhaps how far each may move over a training."""
 
     params: list[nn.Parameter]
     factor: float
+    travel: NotRequired[float]
 
 
 class Objective(Protocol[Module]):
@@ -93,6 +94,7 @@ class Denoising:
             {
                 "params": [value for value in schedules if value.requires_grad],
                 "factor": self.training.schedule_learning_rate,
+                "travel": self.training.schedule_travel,
             },
         ]
 

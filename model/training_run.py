@@ -61,6 +61,11 @@ def dimensions_of(codec: Codec, sequence_length: int) -> Dimensions:
     )
 
 
+def mean_factor(training: TrainingConfig) -> float:
+    """Mean share of the highest learning rate over a whole training, but for its first steps."""
+    return 1.0 if training.learning_rate_schedule == "constant" else 0.5
+
+
 class Fitting(Generic[Module]):
     """The state of one training between optimiser steps, whatever its objective.
 
@@ -145,7 +150,9 @@ class Fitting(Generic[Module]):
     def advance(self) -> None:
         """One optimiser step, and a look at the averaged weights when one is due."""
         start, before, due = time.monotonic(), self.elapsed, math.ceil(self.fraction * N_VALIDATIONS)
-        self.optimise(self.step, self._batch(), seed=self._seed_of(self.step), factor=self._rate_factor())
+        seed, factor = self._seed_of(self.step), self._rate_factor()
+        total = self.expected_steps * mean_factor(self.training)
+        self.optimise(self.step, self._batch(), seed=seed, factor=factor, total=total)
         self.ema.update(self.module, self.step)
         self.step += 1
         self.elapsed = before + time.monotonic() - start  # where minutes are the limit, they say whether a look is due

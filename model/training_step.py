@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Generic
 
 import torch
@@ -27,6 +29,15 @@ def drop_labels(codes: Tensor, probability: float, generator: torch.Generator) -
     if codes.shape[1] > 1:
         dropped = dropped | (torch.rand(codes.shape, generator=generator, device=device) < probability)
     return codes.masked_fill(dropped, -1)
+
+
+def highest_rate(group: Mapping[str, float], *, learning_rate: float, total: float) -> float:
+    """The rate of a `ParameterGroup` where the schedule's factor is 1; the factors of all steps add up to `total`.
+
+    A step of Adam is about as long as its rate: where the group is to travel less than the rates would add up to, they
+    are lower in proportion.
+    """
+    return min(learning_rate * group["factor"], group.get("travel", math.inf) / total)
 
 
 class OptimiserStep(Generic[Module]):
@@ -63,13 +74,14 @@ class OptimiserStep(Generic[Module]):
                 group["lr"] = torch.tensor(self.learning_rate, device=self.data.codes.device)
         return torch.optim.Adam(groups, lr=self.learning_rate, fused=True, capturable=self._on_gpu)
 
-    def __call__(self, number: int, chosen: Tensor, *, seed: int, factor: float) -> None:
+    def __call__(self, number: int, chosen: Tensor, *, seed: int, factor: float, total: float) -> None:
         """Step `number` with the stays `chosen` (B,) and `factor` times the learning rate.
 
-        Raises NonFiniteLoss, on a GPU not at once: see `check`.
+        `total` is what the factors of all steps of the training add up to. Raises NonFiniteLoss, on a GPU not at once:
+        see `check`.
         """
         for group in self.optimiser.param_groups:
-            rate = self.learning_rate * group["factor"] * factor
+            rate = highest_rate(group, learning_rate=self.learning_rate, total=total) * factor
             if self._on_gpu:
                 group["lr"].fill_(rate)
             else:

@@ -113,5 +113,9 @@ class MaskDenoising:
         schedule = [value for value in module.schedule.parameters() if value.requires_grad]
         return [
             {"params": [*module.embedding.parameters(), *module.network.parameters()], "factor": 1.0},
-            {"params": schedule, "factor": self.training.schedule_learning_rate},
+            {
+                "params": schedule,
+                "factor": self.training.schedule_learning_rate,
+                "travel": self.training.schedule_travel,
+            },
         ]

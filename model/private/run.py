@@ -22,7 +22,8 @@ from model.private.opening import Opening, Task
 from model.private.units import Units
 from model.spec.files import PLAIN, Files
 from model.training_checkpoint import TrainingProgress, read_checkpoint, write_checkpoint
-from model.training_run import WARMUP_STEPS, Fitted, TrainingSummary, dimensions_of
+from model.training_run import WARMUP_STEPS, Fitted, TrainingSummary, dimensions_of, mean_factor
+from model.training_step import highest_rate
 
 LEARNING_RATE = 2e-3
 
@@ -115,8 +116,9 @@ class PrivateFitting:
         for name, value in total.items():
             draws = torch.as_tensor(noise.normal(value.numel())).view_as(value).to(value)
             self.clipped.learned[name].grad = (value + deviation * draws) / (plan.sample_rate * self.units.size)
+        factors = self.expected_steps * mean_factor(self.task.training)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate * group["factor"] * self._rate_factor()
+            group["lr"] = highest_rate(group, learning_rate=self.learning_rate, total=factors) * self._rate_factor()
         self.optimiser.step()
 
     def _rate_factor(self) -> float:

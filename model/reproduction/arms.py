@@ -20,6 +20,7 @@ Labels = Literal["uncond", "comb", "bal"]
 
 PAPER_SAMPLER = SamplerConfig.model_validate(GENERATION["paper"]["sampler"])
 PAPER_NETWORK = NetworkConfig.model_validate(TRAINING["paper"]["network"])
+FREE_SCHEDULE = {"schedule_learning_rate": 1.0, "schedule_travel": 1000.0, "rho_range": (0.1, 100.0)}
 PAPER_BATCH_CPU = 128
 """On a CPU there would be too few steps with the paper's."""
 
@@ -142,7 +143,8 @@ def _ablation_arms(recipes: Recipes) -> list[Arm]:
         trained("weight-1", "categories' loss of weight 1", categorical_weight=1.0),
         trained("times-uniform", "diffusion times evenly spread", times="uniform"),
         trained("loss-observed", "no loss at filled values", numerical_loss="observed"),
-        trained("rho-free", "schedule unbounded, at the full rate", schedule_learning_rate=1.0, rho_range=(0.1, 100.0)),
+        trained("rho-free", "schedule unbounded, at the full rate", **FREE_SCHEDULE),
+        trained("rho-travel", "schedule at a tenth of the rate, however far that leads", schedule_travel=1000.0),
         trained("dropout-0.1", "labels dropped at 0.1", label_dropout=0.1),
         trained("dropout-0.3", "labels dropped at 0.3", label_dropout=0.3),
         trained("rate-constant", "constant learning rate", learning_rate_schedule="constant"),

@@ -45,6 +45,9 @@ class TrainingConfig(Spec):
     label_dropout: float = Field(0.2, ge=0, lt=1, description="share of stays trained without their labels")
     noise_schedule: Literal["learnable", "fixed"] = "learnable"
     schedule_learning_rate: float = Field(0.1, gt=0, le=10, description="of the noise schedule, as a share of the rate")
+    schedule_travel: float = Field(
+        1.0, gt=0, le=1000, description="most that each part of an exponent moves over a whole training, about"
+    )
     rho_range: tuple[Rho, Rho] = Field(
         (2.0, 15.0), description="bounds of the noise schedule's exponents, which the cross-entropy drives one way only"
     )

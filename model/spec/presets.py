@@ -20,6 +20,7 @@ TRAINING: dict[Preset, dict[str, dict[str, object]]] = {
             "label_dropout": 0.2,
             "noise_schedule": "learnable",
             "schedule_learning_rate": 1.0,
+            "schedule_travel": 1000.0,
             "rho_range": (0.1, 100.0),
             "numerical_loss": "all",
             "categorical_weight": 1.0,

@@ -18,7 +18,8 @@ def test_every_setting_is_described(config: type[Spec]) -> None:
 def test_the_defaults_are_those_of_the_code() -> None:
     training, sampler = TrainingConfig(), SamplerConfig()
     assert f"| {training.max_steps:,}, none |" in PAGE
-    assert f"| .1, [{training.rho_range[0]:g}, {training.rho_range[1]:g}] |" in PAGE
+    low, high = training.rho_range
+    assert f"| .1, {training.schedule_travel:g}, [{low:g}, {high:g}] |" in PAGE
     assert f"| `{sampler.solver}`, {sampler.n_steps} |" in PAGE
     assert f"| `guidance_scale` | {sampler.guidance_scale} |" in PAGE
     assert f"| `times` | `{training.times}` |" in PAGE

@@ -151,6 +151,25 @@ def test_the_schedule_is_learned_only_when_asked(encoded: Encoded, toy_codec: Co
     assert (moved > 0) == (schedule == "learnable")
 
 
+@pytest.mark.parametrize(("rate_schedule", "steps"), [("cosine", 120), ("cosine", 240), ("constant", 120)])
+def test_a_schedule_travels_no_further_however_long_the_training(
+    encoded: Encoded, toy_codec: Codec, rate_schedule: str, steps: int
+) -> None:
+    asked = {"max_steps": steps, "learning_rate": 0.03, "learning_rate_schedule": rate_schedule, "ema_decay": 0.0}
+    moved = [
+        _moved(fit(encoded, toy_codec, training=quick(**asked, schedule_learning_rate=1.0, schedule_travel=travel)))
+        for travel in (0.2, 1000.0)
+    ]
+    assert moved[0] < 0.25  # Adam's steps may be a little longer than its rate
+    assert moved[1] > 0.3
+
+
+def _moved(fitted: Fitted[Denoiser]) -> float:
+    """The longest way of a part of an exponent that began at 0."""
+    schedules = (fitted.module.numerical_schedule, fitted.module.embedding_schedule)
+    return max(float(part.abs().max()) for each in schedules for part in (each.rho_feature, each.rho_step))
+
+
 def test_every_stay_is_seen_once_an_epoch(encoded: Encoded, toy_codec: Codec) -> None:
     training = quick(batch_size=95)
     run = Fitting(encoded, toy_codec, objective=Denoising(TINY, training), training=training, seed=0, compute=CPU)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from model.diffusion.precision import MixedPrecision
 from model.objective import Batch, ParameterGroup
 from model.spec.errors import NonFiniteLoss
-from model.training_step import OptimiserStep, drop_labels
+from model.training_step import OptimiserStep, drop_labels, highest_rate
 
 
 class Mean(MixedPrecision):
@@ -42,22 +42,38 @@ def step_on(values: list[float], device: str = "cpu", batch_size: int = 2) -> tu
 
 def test_adams_first_step_has_the_size_of_the_learning_rate() -> None:
     step, module = step_on([1.0, 3.0, -50.0])
-    step(0, torch.tensor([0, 1]), seed=0, factor=0.5)
+    step(0, torch.tensor([0, 1]), seed=0, factor=0.5, total=1.0)
     assert module.value.item() == pytest.approx(0.1 * 2.0 * 0.5, rel=1e-5)
+
+
+def test_what_a_group_travels_ends_where_it_is_told() -> None:
+    """Adam's steps along a gradient that hardly changes are as long as the rate."""
+    step, module = step_on([100.0])
+    for group in step.optimiser.param_groups:
+        group["travel"] = 0.3
+    for number in range(20):
+        step(number, torch.tensor([0, 0]), seed=0, factor=0.5, total=10.0)
+    assert module.value.item() == pytest.approx(0.3, rel=1e-3)
+
+
+def test_who_would_not_come_so_far_is_not_pushed() -> None:
+    assert highest_rate({"factor": 0.5, "travel": 1.0}, learning_rate=0.01, total=100.0) == 0.005
+    assert highest_rate({"factor": 0.5, "travel": 1.0}, learning_rate=0.01, total=1000.0) == 0.001
+    assert highest_rate({"factor": 0.5}, learning_rate=0.01, total=1000.0) == 0.005
 
 
 def test_a_loss_that_is_not_finite_is_told_with_its_step() -> None:
     step, _ = step_on([1.0, float("inf")])
-    step(7, torch.tensor([0, 0]), seed=0, factor=1.0)
+    step(7, torch.tensor([0, 0]), seed=0, factor=1.0, total=1.0)
     with pytest.raises(NonFiniteLoss, match="at step 8;"):
-        step(8, torch.tensor([0, 1]), seed=0, factor=1.0)
+        step(8, torch.tensor([0, 1]), seed=0, factor=1.0, total=1.0)
 
 
 def test_a_finite_loss_whose_gradient_is_not_finite_is_told_with_its_step() -> None:
     step, module = step_on([0.0])
     module.value.register_hook(lambda gradient: gradient / 0)  # type: ignore[no-untyped-call]
     with pytest.raises(NonFiniteLoss, match="at step 3;"):
-        step(3, torch.tensor([0, 0]), seed=0, factor=1.0)
+        step(3, torch.tensor([0, 0]), seed=0, factor=1.0, total=1.0)
 
 
 def test_where_losses_are_looked_at_now_and_then_the_first_bad_step_is_told() -> None:
@@ -65,7 +81,7 @@ def test_where_losses_are_looked_at_now_and_then_the_first_bad_step_is_told() ->
     step._on_gpu = True
     step.optimiser.param_groups[0]["lr"] = torch.tensor(0.1)
     for number, stay in ((4, 0), (5, 0), (6, 1), (7, 0)):
-        step(number, torch.tensor([stay, stay]), seed=0, factor=1.0)
+        step(number, torch.tensor([stay, stay]), seed=0, factor=1.0, total=1.0)
     with pytest.raises(NonFiniteLoss, match="at step 6;"):
         step.check()
 
@@ -78,7 +94,7 @@ def test_a_captured_step_does_what_plain_steps_do() -> None:
         step, module = step_on([1.0, 3.0, 5.0], device)
         for number in range(12):
             chosen = torch.tensor([number % 3, (number + 1) % 3], device=device)
-            step(number, chosen, seed=number, factor=1 / (1 + number))
+            step(number, chosen, seed=number, factor=1 / (1 + number), total=1.0)
         step.check()
         values[device] = module.value.item()
     assert values["cuda"] == pytest.approx(values["cpu"], rel=1e-5)
