@@ -15,6 +15,9 @@ WAIT_SECONDS = 300
 FINAL = ("succeeded", "failed", "cancelled")
 LONG, SHORT = 4_000, 20
 """Stays of a cohort that is being drawn when something comes over it, and of one that waits behind it."""
+TABLE = b"stay,hour,heart_rate,death\n" + b"".join(
+    f"{stay},{hour},{70 + stay % 9 + hour},{stay % 2}\n".encode() for stay in range(60) for hour in range(3)
+)
 
 
 def submit(client: httpx.Client, n_stays: int, *, evaluate: bool = False) -> str:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.docker import planting
-from tests.docker.asking import FINAL, SHORT, check_cohort, submit, wait
+from tests.docker.asking import FINAL, SHORT, TABLE, check_cohort, submit, wait
 from tests.docker.conftest import caller, compose, new_key, redis, run_in
 from tests.service.api.test_bombs import one_value_many_times
 from tests.service.api.test_models import unzipped, zipped
@@ -39,15 +39,30 @@ def other(port: int) -> str:
 # Callers
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
-@pytest.mark.parametrize("path", ["", "/events", "/cohort", "/report", "/report.html", "/cancel"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", ""),
+        ("GET", "/events"),
+        ("GET", "/cohort"),
+        ("GET", "/report"),
+        ("GET", "/report.html"),
+        ("POST", "/cancel"),
+        ("DELETE", ""),
+    ],
+)
 def test_another_caller_s_job_is_not_there(method: str, path: str, finished: str, other: str, port: int) -> None:
-    asked = "POST" if path == "/cancel" else method if path == "" else "GET"
     with caller(other, port=port) as eve:
-        assert eve.request(asked, f"/jobs/{finished}{path}").status_code == 404
-        assert eve.get("/jobs").json()["items"] == []
-        named = {"dataset_id": "challenge2012-v1", "job_id": finished}
-        assert eve.post("/jobs/evaluate", json=named).status_code == 404
+        assert eve.request(method, f"/jobs/{finished}{path}").status_code == 404
+
+
+def test_another_caller_s_jobs_are_neither_listed_nor_used(finished: str, other: str, port: int) -> None:
+    with caller(other, port=port) as eve:
+        assert finished not in {job["id"] for job in eve.get("/jobs").json()["items"]}
+        dataset = eve.post("/datasets", files={"file": ("a.csv", TABLE)}).raise_for_status().json()["id"]
+        refused = eve.post("/jobs/evaluate", json={"dataset_id": dataset, "job_id": finished})
+        assert (refused.status_code, finished in refused.json()["detail"]) == (404, True)
+        assert eve.get("/console/jobs/" + finished, headers={"Accept": "text/html"}).status_code == 404
 
 
 def test_a_replayed_idempotency_key_gives_nobody_another_s_job(key: str, other: str, port: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.docker.asking import LONG, SHORT, check_cohort, submit, wait
+from tests.docker.asking import LONG, SHORT, TABLE, check_cohort, submit, wait
 from tests.docker.conftest import ROOT, command, compose, new_key
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
@@ -17,9 +17,6 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 ENCRYPTION = "docker-compose.encryption.yml"
 USER_ID = 10001
 NOTHING = Path(os.devnull)
-TABLE = b"stay,hour,heart_rate,death\n" + b"".join(
-    f"{stay},{hour},{70 + stay % 9 + hour},{stay % 2}\n".encode() for stay in range(60) for hour in range(3)
-)
 
 
 def piped(*arguments: str, port: int, source: Path = NOTHING, target: Path = NOTHING) -> None:
