@@ -62,7 +62,7 @@ MAIN = (*TIMEDIFF, *PAPER, *OURS)
 ABLATION = (
     DEFAULT, "start-zero", "euler-50", "2m-10", "2m-50", "churn-0.1", "churn-0.3", "guidance-1", "guidance-2",
     "guidance-numbers", "guidance-rare", "unmasked", "imputed", "quantile", "weight-1", "times-uniform",
-    "loss-observed", "fixed-comb", "rho-free", "dropout-0.1", "dropout-0.3", "rate-constant", "batch-512",
+    "loss-observed", "fixed-comb", "rho-free", "rho-travel", "dropout-0.1", "dropout-0.3", "rate-constant", "batch-512",
     "hidden-128", "layers-4",
 )  # fmt: skip
 LONG = ("48-uncond", "48-comb", "48-bal", "272-uncond", "272-comb", "272-bal")
