@@ -29,7 +29,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("count", "percent", "duration", "size", "when"):
+    for name in ("count", "percent", "duration", "size", "when", "paragraphs"):
         environment.filters[name] = getattr(words, name)
     environment.filters["json"] = json.dumps  # for data- attributes: escaped like any other text
     environment.filters["urlquery"] = urlencode

@@ -112,6 +112,12 @@ def size(n_bytes: float | None) -> str:
     raise AssertionError
 
 
+def paragraphs(text: str) -> list[str]:
+    """The paragraphs and points of a notice in Markdown, without its headings and emphasis."""
+    lines = [line.strip().removeprefix("- ").replace("**", "") for line in text.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
 def when(moment: datetime | None) -> Markup | str:
     """A moment as a <time>, in UTC; the page's script turns it into the reader's own time."""
     if moment is None:

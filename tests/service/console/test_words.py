@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from service.console.words import NOTHING, count, duration, percent, size, when
+from service.console.words import NOTHING, count, duration, paragraphs, percent, size, when
 
 N = "\u202f"
 
@@ -35,6 +35,11 @@ def test_durations(seconds: float | None, words: str) -> None:
 )
 def test_sizes(n_bytes: float | None, words: str) -> None:
     assert size(n_bytes) == words
+
+
+def test_a_notice_is_told_in_paragraphs() -> None:
+    notice = "# Attribution\n\nIt has data of **a study**.\n\n- Who, et al.\n- Whom\n"
+    assert paragraphs(notice) == ["It has data of a study.", "Who, et al.", "Whom"]
 
 
 def test_a_moment_is_told_in_utc_and_read_by_the_page() -> None:
