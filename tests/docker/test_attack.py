@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -226,6 +227,15 @@ def test_an_edited_audit_log_is_found_out(how: str, finished: str, port: int) ->
     assert run_in("gateway", "cdmt", "audit", "verify", port=port).returncode == 0
 
 
+@pytest.fixture
+def forgetful(port: int) -> Iterator[None]:
+    """Afterwards a gateway that remembers no guesses: they are in its memory alone."""
+    yield
+    assert compose("restart", "gateway", port=port).returncode == 0
+    assert compose("up", "--detach", "--wait", "--no-build", port=port).returncode == 0
+
+
+@pytest.mark.usefixtures("forgetful")
 def test_who_guesses_is_stopped_and_others_are_not(client: httpx.Client, port: int) -> None:
     assert client.get("/models").status_code == 200
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as stranger:

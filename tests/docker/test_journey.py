@@ -7,6 +7,7 @@ meant to work; and no value of a patient is in a line of any container.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -30,7 +31,13 @@ PAGES = ("", "/generate", "/jobs", "/datasets", "/train", "/models", "/admin")
 
 
 @pytest.fixture(scope="module")
-def steward(port: int) -> Iterator[httpx.Client]:
+def begun() -> str:
+    """When the journey began: what others provoked before is not in its logs."""
+    return datetime.now(UTC).isoformat()
+
+
+@pytest.fixture(scope="module")
+def steward(port: int, begun: str) -> Iterator[httpx.Client]:
     with caller(new_key("steward", "admin", port=port), port=port) as client:
         yield client
 
@@ -140,8 +147,9 @@ def test_metrics_tell_of_every_worker(steward: httpx.Client) -> None:
         assert f'cdmt_workers{{queue="{queue}",state="idle"}} 1' in told
 
 
-def test_no_container_complains_or_tells_a_value(steward: httpx.Client, port: int) -> None:
-    told = compose("logs", "--no-color", "gateway", "worker-train", "worker-generate", "worker-evaluate", port=port)
+def test_no_container_complains_or_tells_a_value(steward: httpx.Client, begun: str, port: int) -> None:
+    ours = ("gateway", "worker-train", "worker-generate", "worker-evaluate")
+    told = compose("logs", "--no-color", "--since", begun, *ours, port=port)
     lines = told.stdout.splitlines()
     assert sum('"event": "job_ended"' in line for line in lines) >= 5
     for complaint in ("NOPERM", "no permissions", "Traceback", "Permission denied", "Read-only", '"level": "error"'):
