@@ -16,6 +16,7 @@ from model.compute import Compute
 from model.data.codec import Codec, Encoded
 from model.diffusion.denoiser import Dimensions
 from model.diffusion.ema import EMA
+from model.learning_rate import mean_factor, rate_factor
 from model.objective import Batch, Module, Objective, log_marginals_of
 from model.spec.base import Spec
 from model.spec.config import TrainingConfig
@@ -24,7 +25,6 @@ from model.spec.files import PLAIN, Files
 from model.training_checkpoint import TrainingProgress, fingerprint_of, read_checkpoint, write_checkpoint
 from model.training_step import OptimiserStep
 
-WARMUP_STEPS = 100
 VALIDATION_FRACTION, MAX_VALIDATION = 0.05, 1024
 N_VALIDATIONS = 40  # looks at the averaged weights over a whole training
 
@@ -59,11 +59,6 @@ def dimensions_of(codec: Codec, sequence_length: int) -> Dimensions:
         channel_sizes=tuple(len(channel.categories) for channel in codec.categorical_channels),
         label_sizes=tuple(len(label.categories) for label in codec.schema.labels),
     )
-
-
-def mean_factor(training: TrainingConfig) -> float:
-    """Mean share of the highest learning rate over a whole training, but for its first steps."""
-    return 1.0 if training.learning_rate_schedule == "constant" else 0.5
 
 
 class Fitting(Generic[Module]):
@@ -150,7 +145,8 @@ class Fitting(Generic[Module]):
     def advance(self) -> None:
         """One optimiser step, and a look at the averaged weights when one is due."""
         start, before, due = time.monotonic(), self.elapsed, math.ceil(self.fraction * N_VALIDATIONS)
-        seed, factor = self._seed_of(self.step), self._rate_factor()
+        seed = self._seed_of(self.step)
+        factor = rate_factor(self.training, step=self.step, fraction=self.fraction)
         total = self.expected_steps * mean_factor(self.training)
         self.optimise(self.step, self._batch(), seed=seed, factor=factor, total=total)
         self.ema.update(self.module, self.step)
@@ -159,13 +155,6 @@ class Fitting(Generic[Module]):
         if math.ceil(self.fraction * N_VALIDATIONS) > due:
             self._validate()
             self.elapsed = before + time.monotonic() - start
-
-    def _rate_factor(self) -> float:
-        """Share of the highest learning rate that this step has."""
-        warm_up = min(1.0, (self.step + 1) / WARMUP_STEPS)
-        if self.training.learning_rate_schedule == "constant":
-            return warm_up
-        return warm_up * 0.5 * (1 + math.cos(math.pi * self.fraction))
 
     def _seed_of(self, number: int) -> int:
         # splitmix-like spread, so that neighbouring seeds and steps share nothing

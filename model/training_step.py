@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import Generic
 
 import torch
 from torch import Tensor
 
 from model.captured import Captured
+from model.learning_rate import highest_rate
 from model.objective import Batch, Module, Objective
 from model.spec.errors import NonFiniteLoss
 
@@ -29,15 +28,6 @@ def drop_labels(codes: Tensor, probability: float, generator: torch.Generator) -
     if codes.shape[1] > 1:
         dropped = dropped | (torch.rand(codes.shape, generator=generator, device=device) < probability)
     return codes.masked_fill(dropped, -1)
-
-
-def highest_rate(group: Mapping[str, float], *, learning_rate: float, total: float) -> float:
-    """The rate of a `ParameterGroup` where the schedule's factor is 1; the factors of all steps add up to `total`.
-
-    A step of Adam is about as long as its rate: where the group is to travel less than the rates would add up to, they
-    are lower in proportion.
-    """
-    return min(learning_rate * group["factor"], group.get("travel", math.inf) / total)
 
 
 class OptimiserStep(Generic[Module]):

@@ -14,6 +14,7 @@ from torch import Tensor
 from model.data.codec import Encoded
 from model.diffusion.denoiser import Denoiser
 from model.diffusion.ema import EMA
+from model.learning_rate import highest_rate, mean_factor, rate_factor
 from model.objective import Batch, Denoising
 from model.private import noise, statistics
 from model.private.accounting import epsilon_by_steps
@@ -22,8 +23,7 @@ from model.private.opening import Opening, Task
 from model.private.units import Units
 from model.spec.files import PLAIN, Files
 from model.training_checkpoint import TrainingProgress, read_checkpoint, write_checkpoint
-from model.training_run import WARMUP_STEPS, Fitted, TrainingSummary, dimensions_of, mean_factor
-from model.training_step import highest_rate
+from model.training_run import Fitted, TrainingSummary, dimensions_of
 
 LEARNING_RATE = 2e-3
 
@@ -116,16 +116,11 @@ class PrivateFitting:
         for name, value in total.items():
             draws = torch.as_tensor(noise.normal(value.numel())).view_as(value).to(value)
             self.clipped.learned[name].grad = (value + deviation * draws) / (plan.sample_rate * self.units.size)
+        factor = rate_factor(self.task.training, step=self.step, fraction=self.fraction)
         factors = self.expected_steps * mean_factor(self.task.training)
         for group in self.optimiser.param_groups:
-            group["lr"] = highest_rate(group, learning_rate=self.learning_rate, total=factors) * self._rate_factor()
+            group["lr"] = highest_rate(group, learning_rate=self.learning_rate, total=factors) * factor
         self.optimiser.step()
-
-    def _rate_factor(self) -> float:
-        warm_up = min(1.0, (self.step + 1) / WARMUP_STEPS)
-        if self.task.training.learning_rate_schedule == "constant":
-            return warm_up
-        return warm_up * 0.5 * (1 + math.cos(math.pi * self.fraction))
 
     def result(self) -> Fitted[Denoiser]:
         """The averaged weights of the last step, on the CPU: to choose the best ones would tell of the data."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from model.diffusion.precision import MixedPrecision
 from model.objective import Batch, ParameterGroup
 from model.spec.errors import NonFiniteLoss
-from model.training_step import OptimiserStep, drop_labels, highest_rate
+from model.training_step import OptimiserStep, drop_labels
 
 
 class Mean(MixedPrecision):
@@ -54,12 +54,6 @@ def test_what_a_group_travels_ends_where_it_is_told() -> None:
     for number in range(20):
         step(number, torch.tensor([0, 0]), seed=0, factor=0.5, total=10.0)
     assert module.value.item() == pytest.approx(0.3, rel=1e-3)
-
-
-def test_who_would_not_come_so_far_is_not_pushed() -> None:
-    assert highest_rate({"factor": 0.5, "travel": 1.0}, learning_rate=0.01, total=100.0) == 0.005
-    assert highest_rate({"factor": 0.5, "travel": 1.0}, learning_rate=0.01, total=1000.0) == 0.001
-    assert highest_rate({"factor": 0.5}, learning_rate=0.01, total=1000.0) == 0.005
 
 
 def test_a_loss_that_is_not_finite_is_told_with_its_step() -> None:
