@@ -26,6 +26,8 @@ SCHEMA = Schema(
     labels=(Label(name="death", categories=("0", "1")), Label(name="sex", categories=("f", "m", "x"))),
 )
 
+N_BLOCKS = 2 + 1 + 2 + 1 + 1
+"""Two histograms, the rhythm, two marks, the end of the stay, the labels."""
 MakeTask = Callable[..., Task]
 
 

@@ -4,12 +4,10 @@ import torch
 from model.diffusion.denoiser import Denoiser, Dimensions
 from model.diffusion.loss import diffusion_loss
 from model.objective import Batch
-from model.private import noise
 from model.private.gradients import ClippedSum, Noised
 from model.spec.config import NetworkConfig, TrainingConfig
 
 N, LENGTH = 12, 5
-CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def one_after_the_other(denoiser: Denoiser, stays: Noised, *, observed: bool) ->
 def test_each_stay_has_the_gradient_that_it_has_alone(denoiser: Denoiser, batch: Batch, numerical_loss: str) -> None:
     training = TrainingConfig.model_validate({"numerical_loss": numerical_loss})
     summed = ClippedSum(denoiser, training, max_norm=1.0)
-    stays = summed.noised(batch, noise.generator(CPU))
+    stays = summed.noised(batch, torch.Generator().manual_seed(2))
     together = summed.of_each(stays)
     alone = one_after_the_other(denoiser, stays, observed=numerical_loss == "observed")
     assert set(together) == {name for name, _ in denoiser.named_parameters()}
@@ -91,7 +89,7 @@ def test_the_sum_is_that_of_clipped_gradients_whatever_is_computed_at_once(denoi
 def test_no_stay_adds_more_than_the_norm(denoiser: Denoiser, batch: Batch, extreme: float) -> None:
     one = Batch(*(tensor[:1] for tensor in batch))
     one = one._replace(numerical=one.numerical * extreme)
-    total = ClippedSum(denoiser, TrainingConfig(), max_norm=0.25)(one, generator=noise.generator(CPU))
+    total = ClippedSum(denoiser, TrainingConfig(), max_norm=0.25)(one, generator=torch.Generator().manual_seed(2))
     norm = float(torch.cat([value.flatten() for value in total.values()]).norm())
     assert norm <= 0.25 * (1 + 1e-5)
     assert (norm > 0.2) == (extreme <= 1e6)  # what is not finite is left out
@@ -102,7 +100,7 @@ def test_a_stay_without_a_number_does_not_spoil_the_others(denoiser: Denoiser, b
     spoilt[3] = torch.nan
     summed = ClippedSum(denoiser, TrainingConfig(), max_norm=0.5)
     clean = [k for k in range(N) if k != 3]
-    stays = summed.noised(batch._replace(numerical=spoilt), noise.generator(CPU))
+    stays = summed.noised(batch._replace(numerical=spoilt), torch.Generator().manual_seed(2))
     with_it, without = summed._clipped(stays), summed._clipped(Noised(*(tensor[clean] for tensor in stays)))
     for name, value in without.items():
         torch.testing.assert_close(with_it[name], value, rtol=1e-4, atol=1e-6, msg=name)
@@ -110,13 +108,13 @@ def test_a_stay_without_a_number_does_not_spoil_the_others(denoiser: Denoiser, b
 
 def test_of_no_stays_the_sum_is_zero(denoiser: Denoiser, batch: Batch) -> None:
     nobody = Batch(*(tensor[:0] for tensor in batch))
-    total = ClippedSum(denoiser, TrainingConfig(), max_norm=1.0)(nobody, generator=noise.generator(CPU))
+    total = ClippedSum(denoiser, TrainingConfig(), max_norm=1.0)(nobody, generator=torch.Generator().manual_seed(2))
     assert all(not value.any() for value in total.values())
 
 
 def test_times_are_drawn_for_each_stay_alone(denoiser: Denoiser, batch: Batch) -> None:
     """Times that are spread over a batch would change for all when one stay is added."""
     summed = ClippedSum(denoiser, TrainingConfig.model_validate({"times": "uniform"}), max_norm=1.0)
-    drawn = [summed.noised(batch, noise.generator(CPU)).t for _ in range(50)]
+    drawn = [summed.noised(batch, torch.Generator().manual_seed(seed)).t for seed in range(50)]
     in_first_twelfth = torch.stack(drawn).mul(N).long().eq(0).sum(1)  # spread ones: exactly one each
     assert in_first_twelfth.float().std() > 0

@@ -9,10 +9,7 @@ from model.private import noise, statistics
 from model.private.units import Units
 from model.spec.errors import SchemaError
 from model.spec.schema import NumericalFeature
-from tests.model.private.conftest import SCHEMA, made_up
-
-N_BLOCKS = 2 + 1 + 2 + 1 + 1
-"""Two histograms, the rhythm, two marks, the end of the stay, the labels."""
+from tests.model.private.conftest import N_BLOCKS, SCHEMA, made_up
 
 
 def found(stays: Stays, *, noise_multiplier: float) -> statistics.Statistics:

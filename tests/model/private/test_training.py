@@ -8,12 +8,13 @@ from safetensors.torch import load_file
 
 from model.data.small_cells import SHARED_BY
 from model.objective import Denoising
+from model.private import noise
 from model.private.opening import Task
 from model.private.run import PrivateFitting
 from model.private.training import JOURNAL, PrivatelyTrained, open_training, train_privately
 from model.spec.errors import Cancelled, CheckpointError, Interrupted, TrainingError
 from model.training import CHECKPOINT
-from tests.model.private.conftest import MakeTask, made_up
+from tests.model.private.conftest import N_BLOCKS, MakeTask, made_up
 
 
 def fit(
@@ -59,11 +60,11 @@ def test_the_noise_has_the_deviation_of_the_plan(make_task: MakeTask, monkeypatc
     nothing = {name: torch.zeros_like(value) for name, value in run.clipped.learned.items()}
     monkeypatch.setattr(run, "clipped", type(run.clipped)(run.module, task.training, max_norm=0.5))
     run._descend(nothing)
-    noise = torch.cat([value.grad.flatten() for value in run.clipped.learned.values() if value.grad is not None])
+    drawn = torch.cat([value.grad.flatten() for value in run.clipped.learned.values() if value.grad is not None])
     expected = run.opening.plan.noise_multiplier * task.budget.max_grad_norm / (0.25 * 200)
-    assert len(noise) == sum(value.numel() for value in run.clipped.learned.values())
-    assert float(noise.std()) == pytest.approx(expected, rel=5 / (2 * len(noise)) ** 0.5)
-    assert abs(float(noise.mean())) < 5 * expected / len(noise) ** 0.5
+    assert len(drawn) == sum(value.numel() for value in run.clipped.learned.values())
+    assert float(drawn.std()) == pytest.approx(expected, rel=5 / (2 * len(drawn)) ** 0.5)
+    assert abs(float(drawn.mean())) < 5 * expected / len(drawn) ** 0.5
 
 
 def test_the_same_seed_does_not_give_the_same_model(make_task: MakeTask) -> None:
@@ -131,12 +132,18 @@ def test_minutes_are_turned_into_steps_beforehand(make_task: MakeTask) -> None:
     assert trained.guarantee.epsilon <= 8
 
 
-def test_the_codec_and_the_counts_are_of_the_noisy_statistics(make_task: MakeTask) -> None:
-    trained = fit(make_task(stays=made_up(600)))
+def test_the_codec_and_the_counts_are_of_the_noisy_statistics(
+    make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noise, "normal", np.ones)  # so that every number is off by the deviation
+    stays = made_up(600)
+    trained = fit(make_task(stays=stays))
     assert (trained.codec.state.numerical[0].low, trained.codec.state.numerical[0].high) == (0, 300)
-    assert trained.joint.sum() != 600  # chance of the contrary: 1 %
-    assert abs(int(trained.joint.sum()) - 600) < 200
-    assert trained.joint.shape == (2, 3)
+    counts = np.zeros((2, 3))
+    np.add.at(counts, tuple(stays.labels.T), 1)
+    deviation = trained.guarantee.statistics_noise_multiplier * N_BLOCKS**0.5
+    assert deviation > 1
+    assert np.array_equal(trained.joint, np.round(counts + deviation))
 
 
 @pytest.mark.parametrize(
