@@ -77,6 +77,7 @@ class _Walk:
         self._hash: str | None = None  # of the entry before; None: not known
         self._wanted = {mark.count for mark in (head, expected) if mark is not None}
         self._seen: dict[int, tuple[Finding, str]] = {}
+        self._ends: dict[int, int] = {}  # of those: how many bytes into its file an entry ends
         self._last = Finding(file_name(1), 0, "")
 
     def read(self, name: str, content: bytes, *, is_last: bool) -> None:
@@ -89,7 +90,7 @@ class _Walk:
                 return
             entry = _whole_entry(content, start, end)
             if not isinstance(entry, BadLine):
-                self._take(*entry, Finding(name, line, ""))
+                self._take(*entry, Finding(name, line, ""), end=end + 1)
             elif (seal := self._seal_of(content, start)) is not None:
                 lines.go_to(seal)
                 self.found.notes.append(Finding(name, line, "a crash tore it; the next entry seals it"))
@@ -117,7 +118,7 @@ class _Walk:
     def _has_seen_enough(self) -> bool:
         return len(self.found.problems) >= MAX_PROBLEMS
 
-    def _take(self, entry: Entry, digest: str, place: Finding) -> None:
+    def _take(self, entry: Entry, digest: str, place: Finding, *, end: int) -> None:
         due = self._number + 1
         if entry.number > due:
             self._complain(place.file, place.line, f"entries {due} to {entry.number - 1} are missing before it")
@@ -132,7 +133,7 @@ class _Walk:
             self.found.notes.append(self._last._replace(message=f"it {UNKNOWN_TO_HEAD} did not know of it"))
         self._number, self._hash, self._last = entry.number, digest, place
         if entry.number in self._wanted:
-            self._seen[entry.number] = (place, digest)
+            self._seen[entry.number], self._ends[entry.number] = (place, digest), end
 
     def _check_first(self, entry: Entry, place: Finding) -> None:
         named = (entry.object or "").removeprefix("installation/")
@@ -143,6 +144,7 @@ class _Walk:
         if key is not None and not head.is_vouched_for(key):
             self._complain(HEAD_FILE, 0, "it is not signed with the key")
         self._compare_mark(head, HEAD_FILE)
+        self._compare_place(head)
         if self._number > head.count + 1:
             message = f"it goes on to entry {self._number}, and {HEAD_FILE} knows of {head.count}"
             self._complain(self._last.file, self._last.line, message)
@@ -155,6 +157,15 @@ class _Walk:
             self._complain(self._last.file, self._last.line, message)
         elif mark.count in self._seen and self._seen[mark.count][1] != mark.hash:
             self._complain(*self._seen[mark.count][0][:2], f"it is not the entry {mark.count} that {who} knows of")
+
+    def _compare_place(self, head: Head) -> None:
+        """Where the service goes on to write, if all entries are in place: elsewhere it seals whole ones or refuses."""
+        if self.found.problems or head.count not in self._seen:
+            return
+        file, end = self._seen[head.count][0].file, self._ends[head.count]
+        if (head.file, head.size) != (file, end):
+            message = f"it names byte {head.size} of {head.file} as the end of entry {head.count}, and that ends at"
+            self._complain(HEAD_FILE, 0, f"{message} byte {end} of {file}")
 
     def _is_torn_end(self, content: bytes, start: int) -> bool:
         """Whether what is left, of which the head knows nothing, holds no entry: that is no loss."""

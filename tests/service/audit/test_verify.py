@@ -127,6 +127,16 @@ def test_a_head_that_is_gone_or_none(written: Path, found: Found, audit: AuditLo
         audit.append(training(11))
 
 
+@pytest.mark.parametrize("change", [{"size": -1}, {"size": 1}, {"file": "audit-000000000002.jsonl"}])
+def test_a_head_that_points_elsewhere(written: Path, found: Found, change: dict[str, int | str]) -> None:
+    head = read_head(written.parent, None)
+    assert head is not None
+    more = {name: head.size + value if isinstance(value, int) else value for name, value in change.items()}
+    write_head(written.parent, head.model_copy(update=more))
+    assert places(found()) == [("head.json", 0)]
+    assert f"and that ends at byte {written.stat().st_size} of {written.name}" in found().problems[0].message
+
+
 def test_a_log_that_is_gone(written: Path, found: Found, audit: AuditLog) -> None:
     written.unlink()
     assert "ends with entry 0" in found().problems[0].message
