@@ -21,7 +21,10 @@ from typing import IO
 from pydantic import AwareDatetime, ValidationError
 
 from model.spec.base import Spec
+from service.audit.entries import Action, Event
 from service.audit.head import FILE as HEAD
+from service.audit.head import read_key
+from service.audit.opening import local_caller, open_audit
 from service.audit.snapshot import held_still, snapshot
 from service.contracts import data_folder, installation
 from service.contracts.errors import BadBackup, UnusableFolder
@@ -44,12 +47,16 @@ class End(Spec):
 
 
 def write_backup(settings: Settings, target: IO[bytes]) -> int:
-    """Write a backup of the data folder to `target`; how many files are in it. UnusableFolder, OSError."""
+    """Write a backup of the data folder to `target`; how many files are in it. UnusableFolder, OSError.
+
+    It is put down in the audit log first: AuditUnavailable, and nothing leaves.
+    """
     root = settings.data_dir.absolute()
     if installation.known_installation_id(root) is None:
         raise UnusableFolder(f"{root} is not the data folder of a service: CDMT_DATA_DIR or --data-dir names it")
     data_folder.claim(root)
-    with ArtifactStore(root).staging("backup") as folder:
+    audit = open_audit(settings)
+    with audit.recorded(_event("data.backup")), ArtifactStore(root).staging("backup") as folder:
         with held_still(settings.audit_folder):
             _link_all(root, folder)
             head, sizes = snapshot(settings.audit_folder)
@@ -62,8 +69,10 @@ def write_backup(settings: Settings, target: IO[bytes]) -> int:
 def restore_backup(settings: Settings, source: IO[bytes]) -> int:
     """Put a backup into the empty or absent data folder; how many files it had. BadBackup, UnusableFolder, OSError.
 
-    Where it fails the folder is as empty as before. After a power cut in between, `claim` refuses the folder.
+    Where it fails the folder is as empty as before. After a power cut in between, `claim` refuses the folder. The
+    restored audit log goes on with an entry that says so; a damaged one keeps nobody from the data. BadKeyFile.
     """
+    read_key(settings.audit_key_file)  # one that is not there is told before anything is put in place
     root, audit = settings.data_dir.absolute(), settings.audit_folder.absolute()
     for folder in (root, audit):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -84,7 +93,12 @@ def restore_backup(settings: Settings, source: IO[bytes]) -> int:
     for path in (audit, *audit.rglob("*"), *unpacked.rglob("*")):
         give_to_owner_of(root, path)
     _move_in(unpacked, root)
+    open_audit(settings).append_if_possible(_event("data.restore"))
     return n_files
+
+
+def _event(action: Action) -> Event:
+    return Event(action=action, caller=local_caller())
 
 
 def _link_all(root: Path, folder: Path) -> None:

@@ -12,12 +12,12 @@ import pytest
 
 from service import backup
 from service.audit.entries import Event
-from service.audit.opening import open_audit
+from service.audit.opening import local_caller, open_audit
 from service.audit.reading import Filter, entries
 from service.audit.verify import verify
 from service.backup import END, restore_backup, write_backup
 from service.contracts import data_folder
-from service.contracts.errors import BadBackup, UnusableFolder
+from service.contracts.errors import AuditUnavailable, BadBackup, BadKeyFile, UnusableFolder
 from service.contracts.idempotency import KeyStore
 from service.contracts.ids import new_id
 from service.contracts.installation import installation_id
@@ -30,6 +30,7 @@ from service.contracts.webhooks import Outbox
 from tests.service.making import add_job, add_model, finish_generate
 
 LEFT_OUT = {"valkey", "staging"}
+LOG = "audit/audit-000000000001.jsonl"
 
 
 @pytest.fixture
@@ -82,8 +83,9 @@ def contents(root: Path) -> dict[str, tuple[bytes, float, int]]:
 def test_what_is_restored_is_what_was_there(filled: Settings, tmp_path: Path) -> None:
     there = restored(backed_up(filled), tmp_path / "new").data_dir
     before, after = contents(filled.data_dir), contents(there)
-    head = "audit/head.json"  # its time is that of the backup
-    assert before.pop(head)[0] == after.pop(head)[0]
+    for changed in ("audit/head.json", LOG):  # the restored log goes on
+        before.pop(changed)
+        after.pop(changed)
     assert after == before
     assert {"jobs/job-1/record.json", "jobs/job-1/overrides.jsonl", "work/job-2/training.safetensors"} <= set(after)
     assert {path.stat().st_mode & 0o777 for path in there.iterdir() if path.is_dir()} == {0o700}
@@ -105,7 +107,56 @@ def test_the_audit_log_may_lie_elsewhere(filled: Settings, tmp_path: Path) -> No
     content = backed_up(filled.model_copy(update={"audit_dir": tmp_path / "log"}))
     restore_backup(Settings(data_dir=tmp_path / "new", audit_dir=tmp_path / "new-log"), io.BytesIO(content))
     assert not (tmp_path / "new" / "audit").exists()
-    assert verify(tmp_path / "new-log").count == verify(tmp_path / "log").count > 3
+    assert verify(tmp_path / "new-log").count == verify(tmp_path / "log").count + 1 > 3
+
+
+def test_that_the_data_leave_and_come_back_is_in_the_audit_log(filled: Settings, tmp_path: Path) -> None:
+    new = restored(backed_up(filled), tmp_path / "new")
+    before, after = (list(entries(each.audit_folder, Filter())) for each in (filled, new))
+    assert (before[0].action, before[0].outcome, before[0].caller) == ("data.backup", "granted", local_caller())
+    assert after[1:] == before
+    assert (after[0].action, after[0].caller) == ("data.restore", local_caller())
+
+
+def test_a_backup_that_breaks_off_is_put_down_as_failed(filled: Settings) -> None:
+    target = io.BytesIO()
+    target.close()
+    with pytest.raises(ValueError, match="closed"):
+        write_backup(filled, target)
+    last, first, *_ = entries(filled.audit_folder, Filter())
+    assert (first.action, first.outcome, last.action, last.outcome) == (
+        "data.backup",
+        "granted",
+        "data.backup",
+        "failed",
+    )
+
+
+def test_what_cannot_be_put_down_does_not_leave(filled: Settings) -> None:
+    (filled.audit_folder / "head.json").unlink()
+    target = io.BytesIO()
+    with pytest.raises(AuditUnavailable):
+        write_backup(filled, target)
+    assert target.getvalue() == b""
+
+
+def test_a_damaged_log_keeps_no_data_from_being_restored(
+    filled: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = backed_up(filled)
+    key_file = tmp_path / "key"
+    key_file.write_bytes(b"k" * 32)
+    settings = Settings(data_dir=tmp_path / "new", audit_key_file=key_file)  # the log is not signed
+    restore_backup(settings, io.BytesIO(content))
+    assert (settings.data_dir / "jobs" / "job-1" / RECORD).exists()
+    assert "not_audited" in capsys.readouterr().out
+
+
+def test_without_the_key_of_the_log_nothing_is_restored(filled: Settings, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "new", audit_key_file=tmp_path / "lost")
+    with pytest.raises(BadKeyFile):
+        restore_backup(settings, io.BytesIO(backed_up(filled)))
+    assert not settings.data_dir.exists()
 
 
 def test_a_part_of_a_backup_is_refused_and_leaves_nothing(filled: Settings, tmp_path: Path) -> None:
