@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 from starlette.requests import Request
 
 from model.spec.privacy import PrivacyThresholds
@@ -46,10 +48,9 @@ def start_event(settings: Settings, version: str) -> Event:
     return Event(action="service.start", caller=SYSTEM, details=details)
 
 
-def record_download(request: Request, handed_out: Event, services: Services) -> None:
-    """Put down that something is handed out, before it is. AuditUnavailable: then it must not be."""
-    if not is_head(request.scope):
-        services.audit.append(handed_out)
+def recorded_download(request: Request, handed_out: Event, services: Services) -> AbstractContextManager[None]:
+    """Put down that something is handed out, before it is: AuditUnavailable, and it is not. Again, if that fails."""
+    return nullcontext() if is_head(request.scope) else services.audit.recorded(handed_out)
 
 
 def key_event(action: Action, record: KeyRecord, caller: Caller) -> Event:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from model.spec.schema import Schema
-from service.api.auditing import event, record_download
+from service.api.auditing import event, recorded_download
 from service.api.bodies import prefers_html
 from service.api.deps import Caller, Services
 from service.api.downloads import HTML, PARQUET, REPORT_POLICY, Download, csv_download
@@ -38,12 +38,14 @@ def cohort_download(
     path = services.store.cohort_dir(job.id) / COHORT
     check_gate(job, request, services=services, caller=caller)
     schema = check_exportable(path, wanted, known=partial(_schema_of_model, job.request, services))
-    record_download(request, event("cohort.download", f"job/{job.id}", caller=caller, format=wanted), services)
-    if wanted == "csv":
-        return csv_download(request, path, sha256=sha256, filename=f"synthetic-cohort-{job.id}.csv")
-    if schema is not None and wanted != "parquet":
-        return export_download(request, path, wanted, sha256=sha256, name=f"synthetic-cohort-{job.id}", schema=schema)
-    return Download(path, sha256=sha256, media_type=PARQUET, filename=f"synthetic-cohort-{job.id}.parquet")
+    handed_out = event("cohort.download", f"job/{job.id}", caller=caller, format=wanted)
+    name = f"synthetic-cohort-{job.id}"
+    with recorded_download(request, handed_out, services):
+        if wanted == "csv":
+            return csv_download(request, path, sha256=sha256, filename=f"{name}.csv")
+        if schema is not None and wanted != "parquet":
+            return export_download(request, path, wanted, sha256=sha256, name=name, schema=schema)
+        return Download(path, sha256=sha256, media_type=PARQUET, filename=f"{name}.parquet")
 
 
 def _schema_of_model(request: GenerateRequest, services: Services) -> Schema:
@@ -93,12 +95,12 @@ def _report(
     if entry is None:
         raise NotFound(f"{name} of {kind[:-1]}", thing_id)
     thing = f"{'model' if kind == 'models' else 'job'}/{thing_id}"
-    record_download(request, event("report.download", thing, caller=caller, format=wanted), services)
-    return Download(
-        services.store.directory(kind, thing_id) / name,
-        sha256=entry.sha256,
-        media_type=HTML if wanted == "html" else "application/json",
-        filename=f"report-{thing_id}.{wanted}",
-        inline=True,
-        headers={"Vary": "Accept", "Content-Security-Policy": REPORT_POLICY},
-    )
+    with recorded_download(request, event("report.download", thing, caller=caller, format=wanted), services):
+        return Download(
+            services.store.directory(kind, thing_id) / name,
+            sha256=entry.sha256,
+            media_type=HTML if wanted == "html" else "application/json",
+            filename=f"report-{thing_id}.{wanted}",
+            inline=True,
+            headers={"Vary": "Accept", "Content-Security-Policy": REPORT_POLICY},
+        )

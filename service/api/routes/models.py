@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from service.api.archives import archive_download, import_archive
-from service.api.auditing import event, record_download
+from service.api.auditing import event, recorded_download
 from service.api.deps import CallerDep, ServicesDep, multipart_only
 from service.api.idempotency import OnceDep, created, form_fingerprint
 from service.api.openapi import file_form
@@ -70,8 +70,9 @@ def get_report_html(model_id: str, request: Request, services: ServicesDep, call
 def get_archive(model_id: str, request: Request, services: ServicesDep, caller: CallerDep) -> Response:
     """The model as a zip of safetensors and JSON, to be imported elsewhere."""
     sha256 = services.store.model(model_id).sha256
-    record_download(request, event("model.export", f"model/{model_id}", caller=caller, sha256=sha256), services)
-    return archive_download(model_id, services)
+    handed_out = event("model.export", f"model/{model_id}", caller=caller, sha256=sha256)
+    with recorded_download(request, handed_out, services):
+        return archive_download(model_id, services)
 
 
 @router.delete("/{model_id}", status_code=204)

@@ -127,6 +127,18 @@ def test_a_model_that_leaves_and_comes_back(client: httpx.Client, store: Artifac
     assert log()[0].details == {"sha256": log()[3].details["sha256"]}
 
 
+def test_an_archive_that_cannot_be_made_is_put_down_as_failed(
+    client: httpx.Client, store: ArtifactStore, log: Log
+) -> None:
+    add_model(store)
+    (store.model_dir("model-1") / "gone.json").symlink_to("nowhere")
+    assert client.get("/models/model-1/archive").status_code == 404
+    assert told(log()) == [
+        ("model.export", "model/model-1", "granted"),
+        ("model.export", "model/model-1", "failed"),
+    ]
+
+
 def test_what_is_wrong_makes_no_entry(client: httpx.Client, store: ArtifactStore, log: Log) -> None:
     add_model(store)
     assert client.get("/models/absent-model/archive").status_code == 404
