@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from model.data.small_cells import told_counts, told_number, told_rate
+from model.data.small_cells import told_counts, told_number, told_rate, told_rows
 from model.spec.base import Spec
 
 
@@ -56,12 +56,13 @@ class TableSummary(Spec):
     missing_rate: dict[str, float]
     label_counts: dict[str, dict[str, int]]
 
-    def told(self) -> TableSummary:
+    def told(self, *, sequence_length: int) -> TableSummary:
         """The same, as it may be told of real stays: no number or share rests on 1 to 10 of them, but that of all."""
         numbers = [name for name, value in self if isinstance(value, int) and name not in ("n_stays", "n_rows")]
         return self.model_copy(
             update={
                 **{name: told_number(getattr(self, name)) for name in numbers},
+                "n_rows": told_rows(self.n_rows, n_stays=self.n_stays, sequence_length=sequence_length),
                 "clipped": {name: told_number(n) for name, n in self.clipped.items()},
                 "missing_rate": {n: told_rate(rate, n_stays=self.n_stays) for n, rate in self.missing_rate.items()},
                 "label_counts": {label: _told_counts(counts) for label, counts in self.label_counts.items()},

@@ -66,6 +66,15 @@ def told_rate(rate: float, *, n_stays: int) -> float:
     return min(1.0, round(round(rate / step) * step, 6))
 
 
+def told_rows(n_rows: int, *, n_stays: int, sequence_length: int) -> int:
+    """What may be told of the rows of a table: those of whole stays, and how many less or more in steps of 10 stays.
+
+    From the exact number followed how many rows a stay has less or more, where few stays are short or cut.
+    """
+    whole, step = n_stays * sequence_length, (SHARED_BY - 1) * sequence_length
+    return max(n_stays, whole + step * round((n_rows - whole) / step))
+
+
 def _balanced(table: Counts, few: Counts, small: npt.NDArray[np.bool_]) -> Counts:
     """The table with few in the place of each small count for which others can make up, and these changed by that."""
     balanced = table.copy()

@@ -54,7 +54,7 @@ def described(upload: Upload, folder: Path, *, dataset_id: str, services: Servic
         files=manifest(folder, files),
         sha256=upload.sha256,
         bytes=upload.bytes,
-        **checked.summary.told().model_dump(),
+        **checked.summary.told(sequence_length=checked.schema.sequence_length).model_dump(),
     )
 
 

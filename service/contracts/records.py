@@ -45,12 +45,13 @@ class Record(Spec):
 class DatasetRecord(Record):
     """A table of real stays: its schema and counts that describe it, and no value of it.
 
-    Counts of 1 to 10 are told as 5, and a label's other categories make up for it; rates are in steps of 10 stays.
+    Counts of 1 to 10 are told as 5, and a label's other categories make up for it; rates and rows are in steps of 10
+    stays.
     """
 
     name: str
     n_stays: int
-    n_rows: int
+    n_rows: int = Field(description="less or more than whole stays have in steps of 10 stays")
     sequence_length: int
     table_schema: Schema = Field(alias="schema")
     schema_inferred: bool

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from model.data.layout import TableSummary
-from model.data.small_cells import told_counts, told_number, told_rate, told_table
+from model.data.small_cells import told_counts, told_number, told_rate, told_rows, told_table
 
 Counts = npt.NDArray[np.int64]
 
@@ -74,10 +74,22 @@ def test_numbers_and_rates_on_their_own() -> None:
     assert told_rate(1.0, n_stays=37) == 1
 
 
+@pytest.mark.parametrize("n_rows", [2300, 2395, 2397, 2400, 2401, 2500])
+def test_rows_tell_of_no_few_that_are_missing_or_too_many(n_rows: int) -> None:
+    assert told_rows(n_rows, n_stays=100, sequence_length=24) == 2400
+
+
+def test_rows_are_told_in_steps_of_ten_stays() -> None:
+    assert told_rows(1200, n_stays=100, sequence_length=24) == 1200
+    assert told_rows(9000, n_stays=100, sequence_length=24) == 9120
+    assert told_rows(100, n_stays=100, sequence_length=24) == 100  # one a stay, at the least
+    assert told_rows(12, n_stays=2, sequence_length=6) == 12
+
+
 def test_a_summary_as_it_is_told() -> None:
     summary = TableSummary(
         n_stays=100,
-        n_rows=2400,
+        n_rows=2397,
         n_short_stays=1,
         n_cut_stays=50,
         n_stays_before=3,
@@ -88,7 +100,7 @@ def test_a_summary_as_it_is_told() -> None:
         missing_rate={"heart_rate": 0.004, "temp": 0.26},
         label_counts={"died": {"0": 97, "1": 3}},
     )
-    told = summary.told()
+    told = summary.told(sequence_length=24)
     assert (told.n_stays, told.n_rows, told.n_short_stays, told.n_cut_stays) == (100, 2400, 5, 50)
     assert (told.n_stays_before, told.n_rows_before, told.n_rows_beyond, told.n_rows_merged) == (5, 30, 5, 0)
     assert told.clipped == {"heart_rate": 5, "temp": 40}
