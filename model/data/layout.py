@@ -62,12 +62,19 @@ class TableSummary(Spec):
         return self.model_copy(
             update={
                 **{name: told_number(getattr(self, name)) for name in numbers},
+                **self._told_ends(),
                 "n_rows": told_rows(self.n_rows, n_stays=self.n_stays, sequence_length=sequence_length),
                 "clipped": {name: told_number(n) for name, n in self.clipped.items()},
                 "missing_rate": {n: told_rate(rate, n_stays=self.n_stays) for n, rate in self.missing_rate.items()},
                 "label_counts": {label: _told_counts(counts) for label, counts in self.label_counts.items()},
             }
         )
+
+    def _told_ends(self) -> dict[str, int]:
+        """Short and cut stays, as parts of all: the rest of them, which are neither, can be worked out."""
+        parts = {"n_short_stays": self.n_short_stays, "n_cut_stays": self.n_cut_stays}
+        told = _told_counts({**parts, "neither": self.n_stays - sum(parts.values())})
+        return {name: told[name] for name in parts}
 
 
 def _told_counts(counts: dict[str, int]) -> dict[str, int]:

@@ -45,8 +45,8 @@ class Record(Spec):
 class DatasetRecord(Record):
     """A table of real stays: its schema and counts that describe it, and no value of it.
 
-    Counts of 1 to 10 are told as 5, and a label's other categories make up for it; rates and rows are in steps of 10
-    stays.
+    Counts of 1 to 10 are told as 5, and what they are a part of is told as if that were so; rates and rows are in steps
+    of 10 stays.
     """
 
     name: str

@@ -86,12 +86,12 @@ def test_rows_are_told_in_steps_of_ten_stays() -> None:
     assert told_rows(12, n_stays=2, sequence_length=6) == 12
 
 
-def test_a_summary_as_it_is_told() -> None:
-    summary = TableSummary(
+def summary_of(*, n_short: int, n_cut: int) -> TableSummary:
+    return TableSummary(
         n_stays=100,
         n_rows=2397,
-        n_short_stays=1,
-        n_cut_stays=50,
+        n_short_stays=n_short,
+        n_cut_stays=n_cut,
         n_stays_before=3,
         n_rows_before=30,
         n_rows_beyond=2,
@@ -100,8 +100,18 @@ def test_a_summary_as_it_is_told() -> None:
         missing_rate={"heart_rate": 0.004, "temp": 0.26},
         label_counts={"died": {"0": 97, "1": 3}},
     )
-    told = summary.told(sequence_length=24)
-    assert (told.n_stays, told.n_rows, told.n_short_stays, told.n_cut_stays) == (100, 2400, 5, 50)
+
+
+@pytest.mark.parametrize("n_few", range(1, 11))
+def test_how_many_stays_are_neither_short_nor_cut_is_not_told_of_a_few(n_few: int) -> None:
+    for n_short, n_cut in ((100 - n_few, 0), (0, 100 - n_few), (40, 60 - n_few)):
+        told = summary_of(n_short=n_short, n_cut=n_cut).told(sequence_length=24)
+        assert told.n_stays - told.n_short_stays - told.n_cut_stays == 5
+
+
+def test_a_summary_as_it_is_told() -> None:
+    told = summary_of(n_short=1, n_cut=50).told(sequence_length=24)
+    assert (told.n_stays, told.n_rows, told.n_short_stays, told.n_cut_stays) == (100, 2400, 5, 46)
     assert (told.n_stays_before, told.n_rows_before, told.n_rows_beyond, told.n_rows_merged) == (5, 30, 5, 0)
     assert told.clipped == {"heart_rate": 5, "temp": 40}
     assert told.missing_rate == {"heart_rate": 0.0, "temp": 0.3}
