@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +15,14 @@ from model.checkpoint import Model
 from model.data.codec import Codec
 from model.data.split import Split
 from model.data.stays import Stays, concatenate
+from model.evaluation.definitions import CLASSIFIERS
 from model.evaluation.reference import ReferenceStatistics, reference_statistics
 from model.evaluation.render import render_html
 from model.evaluation.report import evaluate
 from model.spec.config import SamplerConfig
 from model.spec.privacy import PrivacyVerdict
 from model.spec.ratios import LabelRatios
-from model.spec.report import EvaluationOptions, Report, Subject
+from model.spec.report import Classifier, EvaluationOptions, Report, Subject
 from model.strata import count_labels, plan_labels
 from model.synthesis import synthesise
 from model.training import CancelCheck, Progress
@@ -30,6 +32,7 @@ from worker.cohort import default_chunk_size, is_on_gpu
 REFERENCE = "reference.json"
 REPORT_STAYS_CPU, REPORT_STAYS_GPU = 3_000, 10_000
 """A model's report rests on so many stays of its own, where nobody says otherwise: minutes on a CPU."""
+_BALANCED = re.compile(r"tstr_balanced(?:_(\w+))?(?:\[(.*)])?")
 
 log = structlog.get_logger(__name__)
 
@@ -203,10 +206,12 @@ def _balanced_utility(
 
 
 def _note(figure: str, value: float) -> str:
-    label = figure.removeprefix("tstr_balanced").strip("[]")
+    named = _BALANCED.fullmatch(figure)
+    assert named is not None, figure
+    network, label = CLASSIFIERS[cast(Classifier, named[1] or "bilstm")], named[2]
     return (
-        f"A classifier{f' of {label}' if label else ''} that learns from a cohort with all label categories equally "
-        f"often (CFG-bal) scores {value:.3f} on the holdout."
+        f"A classifier{f' of {label}' if label else ''} ({network}) that learns from a cohort with all label "
+        f"categories equally often (CFG-bal) scores {value:.3f} on the holdout."
     )
 
 

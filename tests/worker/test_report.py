@@ -19,7 +19,7 @@ from model.spec.privacy import PrivacyThresholds
 from model.spec.report import EvaluationOptions, Report, Subject
 from tests.worker.conftest import ignore_progress, never
 from worker.models import read_model
-from worker.report import report_on_model
+from worker.report import _note, report_on_model
 
 
 def complete_stays(codec: Codec, n: int) -> Stays:
@@ -67,3 +67,16 @@ def test_a_trained_models_own_report_says_what_the_gate_would(trained_folder: Pa
     assert report.privacy.status in ("passed", "held")
     assert len(str(report.provenance["dataset_sha256"])) == 64
     assert report.privacy.n_tests > 0
+
+
+@pytest.mark.parametrize(
+    ("figure", "words"),
+    [
+        ("tstr_balanced", "A classifier (BiLSTM) that learns"),
+        ("tstr_balanced_cnn_lstm", "A classifier (CNN-LSTM) that learns"),
+        ("tstr_balanced[sex_]", "A classifier of sex_ (BiLSTM) that learns"),
+        ("tstr_balanced_transformer[in_hospital_death]", "A classifier of in_hospital_death (Transformer) that learns"),
+    ],
+)
+def test_a_note_says_which_network_learned_which_label(figure: str, words: str) -> None:
+    assert _note(figure, 0.5).startswith(words)
