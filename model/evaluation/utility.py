@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from model.data.codec import Codec
+from model.evaluation import disclosure
 from model.evaluation.definitions import CLASSIFIERS
 from model.evaluation.detection import auc_interval
 from model.evaluation.networks import Budget, classifier, fit, probabilities
@@ -23,6 +24,8 @@ from model.spec.report import Classifier, Detail, EvaluationOptions
 
 MIN_STAYS = 30
 MIN_PER_CLASS = 5
+MIN_ASKED = disclosure.MIN_STAYS
+"""An AUC and its interval tell how many stays they rest on: so many at least have a category, and have it not."""
 N_SEEDS: dict[Detail, int] = {"quick": 1, "full": 5}
 QUICK_STAYS = 4_000
 BUDGET = Budget(max_epochs=16, patience=4, batch_size=256, learning_rate=3e-3, weight_decay=0.05, steps=10)
@@ -95,8 +98,8 @@ def auc_on(trained: Trained, table: Table, *, what: str = "the holdout") -> Figu
     """Mean AUC of the networks on `table`, as `auc_figure` says.
 
     A label of several categories: mean AUC of each category against the others ("macro one-versus-rest"), over those
-    that the table has. Raises NotAvailable where the table has too few stays, or fewer than two categories with 5
-    stays each.
+    that 11 stays of the table or more have, and as many have not. Raises NotAvailable where there is none, or the table
+    has too few stays.
     """
     sample = f"learned from {trained.n_stays:,} stays, asked about {len(table):,}"
     figure = auc_figure(aucs_on(trained, table, what=what), table.labels[:, trained.task.label])
@@ -109,7 +112,7 @@ def auc_figure(aucs: Floats, truth: Codes) -> Figure:
     The interval is mean +- 1.96 error, `error^2 = HM + s^2 / seeds`: the variance by the number of stays that they
     were asked about (Hanley & McNeil 1982), and that of the seeds, where there are several.
     """
-    smaller, value = _smaller_class(truth), float(aucs.mean())
+    smaller, value = min(_classes(truth).values()), float(aucs.mean())
     spread = float(aucs.std(ddof=1)) if len(aucs) > 1 else None
     low, high = auc_interval(value, smaller, len(truth) - smaller, excess=(spread or 0.0) ** 2 / len(aucs))
     return Figure(value, low, high, spread=spread)
@@ -117,28 +120,36 @@ def auc_figure(aucs: Floats, truth: Codes) -> Figure:
 
 def aucs_on(trained: Trained, table: Table, *, what: str = "the holdout") -> Floats:
     """(seeds,) AUC of each network on `table`; raises as `auc_on`."""
-    _check(table, trained.task.label, what)
+    _check_size(table, what)
     inputs, truth = sequences(table, max_steps=trained.n_steps), table.labels[:, trained.task.label]
+    if not _classes(truth):
+        raise NotAvailable(
+            f"{what} has no category of the label with {MIN_ASKED} stays or more, and as many without it"
+        )
     return np.array([macro_auc(truth, probabilities(network, inputs)) for network in trained.networks])
 
 
 def macro_auc(truth: Codes, ranked: Floats) -> float:
-    """Mean one-versus-rest AUC over the categories that occur, and are not alone; ranked (n, C), truth (n,).
+    """Mean one-versus-rest AUC over the categories that 11 stays have, and 11 have not; ranked (n, C), truth (n,).
 
     With two categories this is the ordinary AUC: both say the same.
     """
-    present = [c for c in range(ranked.shape[1]) if 0 < (truth == c).sum() < len(truth)]
-    return float(np.mean([roc_auc_score(truth == c, ranked[:, c]) for c in present]))
+    return float(np.mean([roc_auc_score(truth == c, ranked[:, c]) for c in _classes(truth)]))
 
 
 def _check(table: Table, label: int, what: str) -> None:
-    if len(table) < MIN_STAYS:
-        raise NotAvailable(f"{what} has {len(table)} stays, at least {MIN_STAYS} are needed")
+    _check_size(table, what)
     counts = np.bincount(table.labels[:, label])
     if (counts >= MIN_PER_CLASS).sum() < 2:
         raise NotAvailable(f"{what} has fewer than two categories of the label with {MIN_PER_CLASS} stays or more")
 
 
-def _smaller_class(truth: Codes) -> int:
-    counts = np.bincount(truth)
-    return int(min(counts[counts > 0].min(), len(truth) - 1))
+def _check_size(table: Table, what: str) -> None:
+    if len(table) < MIN_STAYS:
+        raise NotAvailable(f"{what} has {len(table)} stays, at least {MIN_STAYS} are needed")
+
+
+def _classes(truth: Codes) -> dict[int, int]:
+    """The categories that can be asked about, each with how many stays have it or have it not: the smaller number."""
+    sizes = enumerate(np.bincount(truth).tolist())
+    return {category: n for category, size in sizes if (n := min(size, len(truth) - size)) >= MIN_ASKED}

@@ -124,20 +124,28 @@ def test_one_class_or_too_few_stays(ward: Callable[..., Stays], ward_codec: Code
 def test_too_few_stays_to_ask_about(ward: Callable[..., Stays], ward_codec: Codec) -> None:
     stays = ward(60, 1)
     trained = train(table(stays, ward_codec), DEATH)
-    alive = table(with_labels(stays, np.zeros_like(stays.labels)), ward_codec)
-    with pytest.raises(NotAvailable, match="the holdout has fewer than two"):
-        auc_on(trained, alive)
+    for n_dead in (0, 10):  # of 10, the figure or its interval would say that they are 10
+        few = with_labels(stays, (np.arange(60) < n_dead).astype(np.int64)[:, None] * np.ones_like(stays.labels))
+        with pytest.raises(NotAvailable, match="the holdout has no category of the label with 11 stays or more"):
+            auc_on(trained, table(few, ward_codec))
     with pytest.raises(NotAvailable, match="the table has 0 stays"):
         aucs_on(trained, table(ward(0, 1), ward_codec), what="the table")
 
 
 def test_macro_auc_of_perfect_opposite_and_absent_categories() -> None:
-    truth = np.array([0, 0, 1, 1, 3, 3])
+    truth = np.repeat([0, 1, 3], 11)
     right = np.eye(4)[truth]
     assert macro_auc(truth, right) == 1
     assert macro_auc(truth, -right) == 0
-    assert macro_auc(truth, np.full((6, 4), 0.25)) == 0.5
-    assert macro_auc(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]])) == 1
+    assert macro_auc(truth, np.full((33, 4), 0.25)) == 0.5
+    assert macro_auc(np.repeat([0, 1], 11), np.repeat([[0.9, 0.1], [0.2, 0.8]], 11, axis=0)) == 1
+
+
+def test_of_a_category_of_few_stays_neither_figure_nor_interval_tells() -> None:
+    truth, right = np.repeat([0, 1, 2], [40, 50, 10]), np.eye(3)
+    assert macro_auc(truth, right[truth] * [1, 1, -1]) == 1
+    few, fewer = (auc_figure(np.array([0.7]), np.repeat([0, 1, 2], [40, 60 - n, n])) for n in (10, 1))
+    assert few == fewer
 
 
 def test_all_networks_learn_from_equally_many_stays_a_quick_report_from_fewer() -> None:
