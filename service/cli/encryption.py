@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from model.spec.errors import CDMTError
@@ -12,9 +13,12 @@ from service.audit.opening import local_caller, open_audit
 from service.cli.online import DataDir, settings
 from service.cli.show import err
 from service.contracts.data_folder import claim
+from service.contracts.errors import Undecryptable
 from service.contracts.sealing import guarded_files
 from service.contracts.storage import ArtifactStore, give_to_owner_of, sync_folder
 from service.contracts.vault import Vault, read_vault
+
+SHOWN = 5
 
 
 def encrypt(*, data_dir: DataDir = None) -> None:
@@ -31,9 +35,24 @@ def encrypt(*, data_dir: DataDir = None) -> None:
     old = [path for path in guarded_files(store) if not vault.is_up_to_date(path)]
     done = Event(action="data.encrypt", caller=local_caller(), details={"key": vault.key_id.hex(), "files": len(old)})
     with open_audit(chosen).recorded(done):
-        for path in old:
-            _renew(path, vault)
+        left = [path.relative_to(store.root) for path in old if not _is_renewed(path, vault)]
+        if left:
+            raise CDMTError(f"{len(left)} of {len(old)} files cannot be read and stay as they are: {_named(left)}")
     err.print(f"{len(old)} files were encrypted; all others were.")
+
+
+def _is_renewed(path: Path, vault: Vault) -> bool:
+    """Renew a file. One that is damaged, or whose key is gone, must not keep the others under an old key."""
+    try:
+        _renew(path, vault)
+    except Undecryptable:
+        return False
+    return True
+
+
+def _named(paths: Sequence[Path]) -> str:
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return ", ".join(map(str, paths[:SHOWN])) + more
 
 
 def _renew(path: Path, vault: Vault) -> None:

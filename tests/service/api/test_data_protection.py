@@ -18,8 +18,10 @@ import pytest
 from fastapi import FastAPI
 from redis import Redis
 
+from model.spec.errors import CDMTError
 from service.api.app import create_app
 from service.audit.reading import Filter, entries
+from service.cli.encryption import encrypt
 from service.contracts.errors import BadKeyFile
 from service.contracts.jobs import now
 from service.contracts.records import WEIGHTS
@@ -178,6 +180,26 @@ def test_without_the_key_nobody_begins(
             serve(settings.model_copy(update={"redis_url": valkey_url}), kind="train", shutdown_seconds=1)
     other.write_text(f"{'ef' * 32}\n{'ab' * 32}")
     create_app(Settings(data_dir=store.root, encryption_key_file=other), redis_url=valkey_url)
+
+
+def test_a_damaged_file_keeps_no_other_from_its_new_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, keys = Settings(data_dir=tmp_path / "var"), tmp_path / "keys"
+    store = ArtifactStore(settings.data_dir)
+    keys.write_text(f"{'cd' * 32}\n{'ab' * 32}\n")
+    monkeypatch.setenv("CDMT_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("CDMT_ENCRYPTION_KEY_FILE", str(keys))
+    for name in ("model-1", "model-2", "model-3"):
+        add_model(store, name)
+        weights = store.model_dir(name) / WEIGHTS
+        Vault.of(bytes.fromhex("ab" * 32)).write(weights, weights.read_bytes())
+    damaged = store.model_dir("model-1") / WEIGHTS
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(CDMTError, match=f"1 of 3 files cannot be read and stay as they are: models/model-1/{WEIGHTS}"):
+        encrypt()
+    vault = read_vault(keys)
+    assert [vault.is_up_to_date(store.model_dir(f"model-{k}") / WEIGHTS) for k in (1, 2, 3)] == [False, True, True]
+    outcomes = [entry.outcome for entry in entries(settings.audit_folder, Filter(action="data.encrypt"))]
+    assert outcomes == ["failed", "granted"]
 
 
 def test_what_was_plain_is_encrypted_by_a_command(
