@@ -32,7 +32,7 @@ PLANNED_SHARE = 0.9
 """Of the minutes that are allowed, so that the last planned step comes before they are over."""
 
 NOT_COVERED = (
-    "the numbers of stays for training and holdout",
+    "the numbers of stays for training and holdout, and of patients where they are the unit",
     "the table's columns, their types, and its clock (first time and step), by which all stays are aligned",
     "the report, its figures and the reference statistics: without noise, of 11 stays or more",
     "the hash of the dataset",
