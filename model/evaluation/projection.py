@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from sklearn.decomposition import PCA
 
-from model.evaluation.disclosure import MIN_STAYS
+from model.evaluation.disclosure import MIN_STAYS, is_small
 from model.evaluation.matrices import from_matrix, to_matrix
 from model.evaluation.space import Floats, Inputs, Table, flat
 from model.spec.base import Spec
@@ -24,7 +25,7 @@ STAYS_PER_CELL = 12
 class Map(Spec):
     """Where stays are placed: the training stays' mean (D,), two directions (2, D), a grid, and their shares on it.
 
-    Averages over at least 110 stays; cells with fewer than 11 of them have 0.
+    Averages over at least 110 stays, without what 1 to 10 of them have alone; cells with fewer than 11 of them have 0.
     """
 
     mean: tuple[float, ...]
@@ -42,7 +43,7 @@ def training_map(train: Table) -> Map | None:
     """
     if len(train) < FEWEST or not flat(train.take(slice(1))).size:
         return None
-    inputs = np.concatenate(list(_chunks(train.sample(FITTED_STAYS, seed=0))))
+    inputs = _shared(train.sample(FITTED_STAYS, seed=0))
     if min(inputs.shape) < 2 or not np.ptp(inputs, axis=0).any():
         return None
     pca = PCA(n_components=2, svd_solver="auto", random_state=0).fit(inputs)
@@ -82,6 +83,26 @@ def project(synthetic: Table, onto: Map | None) -> Projection | None:
 
 def _places(table: Table, mean: Floats, directions: Floats) -> Floats:
     return np.concatenate([(inputs - mean) @ directions.T for inputs in _chunks(table)])
+
+
+def _shared(table: Table) -> Inputs:
+    """(n, D) the stays, less what 1 to 10 of them have alone: the mean would say how many, and an axis who they are."""
+    inputs = np.concatenate(list(_chunks(_without_rare(table))))
+    usual = np.median(inputs, axis=0)
+    few = is_small((inputs != usual).sum(axis=0))
+    inputs[:, few] = usual[few]
+    return inputs
+
+
+def _without_rare(table: Table) -> Table:
+    """A category that 1 to 10 stays have at a step becomes the most frequent one there: the others add up to 1."""
+    codes = table.categorical.copy()
+    for j, channel in enumerate(table.channels):
+        at, known = codes[:, :, j], np.arange(len(channel.categories))
+        counts = np.stack([(at == code).sum(axis=0) for code in known])  # (C, L)
+        told = np.where(is_small(counts), counts.argmax(axis=0), known[:, None])
+        codes[:, :, j] = np.where(at < 0, at, told[at, np.arange(table.n_steps)])
+    return replace(table, categorical=codes)
 
 
 def _chunks(table: Table) -> Iterator[Inputs]:

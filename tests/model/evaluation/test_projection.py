@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,6 +57,23 @@ def test_one_wild_stay_draws_no_axis(ward: Callable[..., Stays], ward_codec: Cod
     assert plain is not None
     assert wild is not None
     assert abs((from_matrix(plain.directions)[0] * from_matrix(wild.directions)[0]).sum()) > 0.98
+
+
+def test_what_few_stays_have_alone_is_not_in_the_map(ward: Callable[..., Stays], ward_codec: Codec) -> None:
+    """Of a mean over 600 stays, one could tell how many of them have a category or a value that others have not."""
+    table = to_table(ward(600, 1), ward_codec)
+    several = next(j for j, channel in enumerate(table.channels) if len(channel.categories) > 2)
+
+    def with_few(n_few: int) -> Map | None:
+        numerical, categorical = table.numerical.copy(), table.categorical.copy()
+        numerical[:, 0, 0], numerical[:n_few, 0, 0] = 0.0, 2.0
+        categorical[:, 0, several] = 1 + np.arange(600) % 2 * (np.arange(600) >= 20)
+        categorical[:n_few, 0, several] = 0
+        return training_map(replace(table, numerical=numerical, categorical=categorical))
+
+    nobody = with_few(0)
+    assert with_few(1) == with_few(10) == nobody
+    assert with_few(11) != nobody
 
 
 def test_there_is_no_map_of_few_or_equal_stays(ward: Callable[..., Stays], ward_codec: Codec) -> None:
