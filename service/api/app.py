@@ -146,8 +146,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _put_down_start(services: Services) -> None:
     """In the audit log, which seals what a crash has torn. A damaged one is no reason not to start: it refuses more."""
+    admin_key = services.authenticator.admin_key
+    started = start_event(services.settings, _version(), admin_key_id=admin_key.id if admin_key else None)
     try:
-        services.audit.append(start_event(services.settings, _version()))
+        services.audit.append(started)
     except AuditUnavailable as error:
         log.error("audit_unavailable", detail=str(error))
 

@@ -35,7 +35,7 @@ def system_event(action: Action, thing: str, **details: str | int) -> Event:
     return Event(action=action, object=thing, caller=SYSTEM, details=details)
 
 
-def start_event(settings: Settings, version: str) -> Event:
+def start_event(settings: Settings, version: str, *, admin_key_id: str | None) -> Event:
     """That the gateway starts, and what its settings mean for the data: they may open what keys and gate close."""
     is_usual = settings.privacy_thresholds == PrivacyThresholds()
     details: dict[str, str | int] = {
@@ -44,6 +44,8 @@ def start_event(settings: Settings, version: str) -> Event:
         "gate": "as delivered" if is_usual else "with other thresholds",
         "not_evaluated": settings.privacy_not_evaluated,
         "encrypted": "no" if settings.encryption_key_file is None else "yes",
+        "admin_key": admin_key_id or "none",
+        "oidc_roles": settings.oidc_roles or "none",
     }
     return Event(action="service.start", caller=SYSTEM, details=details)
 

@@ -55,6 +55,11 @@ class AdminKey:
 
     sha256: str = field(repr=False)
 
+    @property
+    def id(self) -> str:
+        """By which one can see that it is another one."""
+        return self.sha256[:12]
+
     def opens(self, sha256: str) -> bool:
         """Whether this is the key's digest; takes the same time whatever it is."""
         return hmac.compare_digest(sha256, self.sha256)
@@ -72,7 +77,7 @@ class Authenticator:
 
     def __init__(self, keys: ApiKeys, *, admin_key: AdminKey | None = None, tokens: TokenCheck | None = None) -> None:
         self.keys = keys
-        self._admin_key = admin_key
+        self.admin_key = admin_key
         self._tokens = tokens
 
     def identify(self, token: str) -> Identity:
@@ -86,7 +91,7 @@ class Authenticator:
 
     def check(self, credential: Credential) -> Identity:
         """Who is known by this credential, as things are now. WrongCredential, EndedCredential."""
-        if self._admin_key is not None and self._admin_key.opens(credential.sha256):
+        if self.admin_key is not None and self.admin_key.opens(credential.sha256):
             return Identity(FILE_CALLER, "key_file", frozenset(SCOPES), credential=credential)
         if credential.key_id is None:
             raise WrongCredential(UNKNOWN)

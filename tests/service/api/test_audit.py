@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -365,6 +366,24 @@ def test_a_start_tells_what_its_settings_open(tmp_path: Path, valkey_url: str) -
                 "gate": "with other thresholds",
                 "not_evaluated": "release",
                 "encrypted": "no",
+                "admin_key": "none",
+                "oidc_roles": "none",
             },
         )
     ]
+
+
+def test_a_start_tells_whom_files_and_settings_let_in(tmp_path: Path, valkey_url: str) -> None:
+    """A key that comes by a file, and roles of another's tokens, are changed by no request that could be put down."""
+    key = tmp_path / "admin"
+    given: dict[str, Any] = {"data_dir": tmp_path / "var", "auth": "keys", "admin_key_file": key}
+    provider: dict[str, Any] = {"oidc_issuer": "https://id", "oidc_audience": "cdmt", "oidc_jwks": "https://id/keys"}
+    roles: list[dict[str, Any]] = [{}, {}, {**provider, "oidc_roles": "chief=admin"}]
+    for number, more in enumerate(roles):
+        key.write_text(f"{number or 1}" * 32)
+        with serving(create_app(Settings(**given, **more), redis_url=valkey_url)):
+            pass
+    starts = [e.details for e in entries(tmp_path / "var" / "audit", Filter(action="service.start"))][::-1]
+    digests = [hashlib.sha256(digit * 32).hexdigest()[:12] for digit in (b"1", b"1", b"2")]
+    assert [start["admin_key"] for start in starts] == digests
+    assert [start["oidc_roles"] for start in starts] == ["none", "none", "chief=admin"]
