@@ -177,7 +177,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if any(detail["type"] == "json_invalid" for detail in error.errors()):
         return problem(request, Row(400, "not-json", "The body is not JSON"), "the body cannot be read as JSON")
-    in_body = [{**e, "loc": e["loc"][1:]} for e in error.errors() if e["loc"][0] == "body"]
+    in_body = ({**e, "loc": e["loc"][1:]} for e in error.errors() if e["loc"][0] == "body")
     elsewhere = [e for e in error.errors() if e["loc"][0] != "body"]
     bad = BadFields([*field_errors(in_body, error.body), *errors_elsewhere(elsewhere)])
     return problem(request, TABLE[BadFields], str(bad), errors=bad.errors)

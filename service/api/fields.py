@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, cast
 
 from pydantic import BaseModel, Field
@@ -10,7 +11,8 @@ from pydantic import BaseModel, Field
 from service.contracts.errors import ServiceError
 
 MAX_POINTER = 200
-SHOWN = 5  # errors in the detail; `errors` has them all
+SHOWN = 5  # errors in the detail; `errors` has them all, or so many:
+MAX_ERRORS = 1000
 
 
 class FieldError(BaseModel):
@@ -32,9 +34,14 @@ class BadFields(ServiceError):
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]], body: object, prefix: str = "") -> list[FieldError]:
-    """Pydantic's errors without the input that they quote; of a union, only the branch that came furthest."""
-    found = [FieldError(pointer=prefix + _pointer(error, body), message=_message(error)) for error in errors]
-    inner = [error for error in found if not any(_is_inside(other.pointer, error.pointer) for other in found)]
+    """Pydantic's errors, the first MAX_ERRORS, without the input that they quote.
+
+    Of a union, only the branch that came furthest.
+    """
+    first = islice(errors, MAX_ERRORS)
+    found = [FieldError(pointer=prefix + _pointer(error, body), message=_message(error)) for error in first]
+    around = {pointer for error in found for pointer in _around(error.pointer)}
+    inner = [error for error in found if error.pointer not in around]
     return list({(error.pointer, error.message): error for error in inner}.values())
 
 
@@ -81,5 +88,6 @@ def _encodable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _is_inside(inner: str, outer: str) -> bool:
-    return inner.startswith(outer + "/")
+def _around(pointer: str) -> Iterator[str]:
+    """The pointers to everything that this one is inside of."""
+    return (pointer[:end] for end, letter in enumerate(pointer) if letter == "/")
