@@ -6,10 +6,12 @@ import json
 import time
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
+from model.spec.errors import CheckpointError
 from service.api.app import create_app
 from service.api.archives import archive_download
 from service.api.deps import Services
@@ -179,6 +181,23 @@ def test_archives_that_are_not_exactly_ours_are_refused(client: httpx.Client, st
     assert culprit in response.json()["detail"]
     assert store.ids("models") == []
     assert list(store.staging_root.iterdir()) == []
+
+
+def test_archives_are_unpacked_one_at_a_time(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Like tables. Else many small ones that unfold to gigabytes take the disk, and the threads that answer others."""
+    at_work: list[int] = []
+
+    def unpack(*_: object, **__: object) -> None:
+        at_work.append(1)
+        time.sleep(0.1)
+        assert at_work.pop() == 1
+        assert not at_work, "another one is unpacked meanwhile"
+        raise CheckpointError("it was unpacked alone")
+
+    monkeypatch.setattr("service.api.routes.models.import_archive", unpack)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: send(client, b"PK"), range(4)))
+    assert [answer.json()["detail"] for answer in answers] == 4 * ["it was unpacked alone"]
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no zip at all"])
