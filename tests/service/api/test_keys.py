@@ -63,6 +63,7 @@ def test_it_is_rotated_and_revoked(admin: httpx.Client) -> None:
         {"name": ""},
         {"name": "oidc:ann"},
         {"name": "admin"},
+        {"name": "system"},
         {"scopes": []},
         {"scopes": ["write"]},
         {"days": -1},
