@@ -14,8 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from model.data.room import available_memory
 from model.spec.errors import CheckpointError
 from model.spec.files import PLAIN, Files, Source
 from service.api.apart import run_apart
@@ -30,6 +32,9 @@ from service.contracts.requests import Title
 from service.contracts.storage import RECORD, ArtifactStore, file_sha256, manifest, stage_record
 
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(safetensors|json|html|md)")
+MEMORY_SHARE = 0.5
+"""Of what is free, so much at most may be taken by an archive: for as long as somebody takes to fetch it."""
+NO_MEMORY = "to pack this model takes more memory than there is now; try again later"
 NO_ZIP = "the file is not a zip archive, or a damaged one"
 # RuntimeError: of zipfile's own making; ValueError: nonsense in the directory.
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
@@ -44,10 +49,14 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
 
 
 def archive_download(model_id: str, services: Services) -> Response:
-    """The folder of a model as a zip, which goes once it is sent. NotFound, also if the model goes meanwhile."""
+    """The folder of a model as a zip, which goes once it is sent. NotFound, also if the model goes meanwhile.
+
+    HTTPException 503 where it would have to be in the memory, and that has no room for it.
+    """
     folder, files = services.store.model_dir(model_id), services.store.files
+    n_bytes = sum(entry.bytes for entry in services.store.model(model_id).files.values())
     with ExitStack() as stack:
-        path = _beside_or_in_memory(stack, services.store, name=f"{model_id}.zip")
+        path = _beside_or_in_memory(stack, services.store, name=f"{model_id}.zip", n_bytes=n_bytes)
         try:
             _pack(folder, path, files)
         except FileNotFoundError:
@@ -57,12 +66,14 @@ def archive_download(model_id: str, services: Services) -> Response:
     return Download(path, sha256=sha256, media_type=ZIP, filename=f"model-{model_id}.zip", cleanup=cleanup)
 
 
-def _beside_or_in_memory(stack: ExitStack, store: ArtifactStore, *, name: str) -> Path:
+def _beside_or_in_memory(stack: ExitStack, store: ArtifactStore, *, name: str, n_bytes: int) -> Path:
     """Where an archive is made. Its weights are plain: where they are encrypted on the disk, it must not lie there."""
     if store.files is PLAIN:
         path = stack.enter_context(store.staging("archive")) / name
         path.touch()
         return path
+    if n_bytes > MEMORY_SHARE * available_memory():
+        raise HTTPException(503, NO_MEMORY, headers={"Retry-After": "30"})
     descriptor = os.memfd_create(name)
     stack.callback(os.close, descriptor)
     return Path(f"/proc/{os.getpid()}/fd/{descriptor}")
