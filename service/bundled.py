@@ -18,6 +18,12 @@ def register_bundled(store: ArtifactStore, folder: Path = BUNDLED) -> list[str]:
     return [record.id for path in sorted(folder.glob(f"*/{RECORD}")) if (record := _register(store, path)) is not None]
 
 
+def is_bundled(model_id: str, folder: Path = BUNDLED) -> bool:
+    """Whether a model of this id comes with the software, registered or not."""
+    records = (ModelRecord.model_validate_json(path.read_bytes()) for path in folder.glob(f"*/{RECORD}"))
+    return any(record.id == model_id for record in records)
+
+
 def _register(store: ArtifactStore, path: Path) -> ModelRecord | None:
     record = ModelRecord.model_validate_json(path.read_bytes())
     if store.exists("models", record.id):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from model.evaluation.definitions import DEFINITIONS
 from model.evaluation.space import Figure, NotAvailable, Tick
 from model.spec.errors import Cancelled
-from model.spec.report import EvaluationOptions, MetricName, Status
+from model.spec.report import Classifier, EvaluationOptions, MetricName, Status
 
 Progress = Callable[[str, int, int], None]
 CancelCheck = Callable[[], bool]
@@ -37,6 +37,17 @@ def is_wanted(name: MetricName, options: EvaluationOptions) -> bool:
     if options.metrics is None or name in options.metrics:
         return True
     return name == "trtr" and ("tstr" in options.metrics or "trts" in options.metrics)
+
+
+class Measure(NamedTuple):
+    """One score to be computed, and what it is about."""
+
+    name: MetricName
+    compute: Callable[[Tick], Figure | float]
+    label: str | None = None
+    category: str | None = None
+    feature: str | None = None
+    classifier: Classifier | None = None
 
 
 class Outcome(NamedTuple):

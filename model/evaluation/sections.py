@@ -13,9 +13,8 @@ from model.data.stays import Stays
 from model.evaluation.comparison import Comparison
 from model.evaluation.exhibits import co_missingness, projection, rule_reports, transitions
 from model.evaluation.fidelity_tasks import fidelity_tasks
-from model.evaluation.measure import CancelCheck, is_wanted, place_of
+from model.evaluation.measure import CancelCheck, Measure, is_wanted, place_of
 from model.evaluation.privacy import PrivacySpace, distance_histograms, privacy_space, privacy_tasks
-from model.evaluation.scores import Measure
 from model.evaluation.space import Figure, Tick
 from model.spec.errors import Cancelled
 from model.spec.figures import Correlations, DistanceHistogram, Projection, RuleReport, Transitions

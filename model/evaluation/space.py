@@ -21,6 +21,7 @@ Tick = Callable[[float], None]
 
 Z_LIMIT = 20.0  # one wild value of a foreign table must not decide a correlation or a network's training
 NO_CODE = -1
+NO_STAYS = "the table holds no stays"
 MAX_STEPS = 100
 MAX_FLAT = 4_000
 MAX_CELLS = 2**27  # 512 MiB of float32

@@ -13,6 +13,7 @@ from model.spec.errors import RatioError
 from model.spec.schema import Label, Schema
 
 TOLERANCE = 1e-6
+MAX_COMBINATIONS = 1 << 20  # of the labels that strata name: all are counted
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Marginal = Literal["balanced"] | dict[str, Ratio]
@@ -87,6 +88,8 @@ def check_category(label: Label, category: str) -> None:
 
 def _check_strata(strata: tuple[Stratum, ...], schema: Schema) -> None:
     names = set(strata[0].labels)
+    if math.prod(len(find_label(schema, name).categories) for name in names) > MAX_COMBINATIONS:
+        raise RatioError(f"the labels of the strata have more than {MAX_COMBINATIONS} combinations: too many to count")
     seen: set[tuple[tuple[str, str], ...]] = set()
     for number, stratum in enumerate(strata):
         if set(stratum.labels) != names:

@@ -71,6 +71,7 @@ Better = Literal["lower", "higher", "closer to 0.5"]
 Group = Literal["privacy", "values", "missingness", "course", "likeness", "usefulness"]
 Verdict = Literal["like_real", "close", "different"]
 
+N_METRICS = len(get_args(MetricName))
 PRIVACY_METRICS: frozenset[MetricName] = frozenset(get_args(PrivacyMetric))
 
 

@@ -100,7 +100,7 @@ class Rule(NamedTuple):
 
 def parse_rule(text: str) -> Rule:
     """Split `left <= right` (also <, >=, >) into its parts; ValueError if it is not of that form."""
-    parts = re.split(r"\s*(<=|>=|<|>)\s*", text.strip())
+    parts = [part.strip() for part in re.split("(<=|>=|<|>)", text)]
     if len(parts) != 3 or not parts[0] or not parts[2]:
         raise ValueError(f"rule '{text}' is not of the form 'left <= right'")
     return Rule(*parts)

@@ -9,42 +9,54 @@ import shutil
 import zipfile
 import zlib
 from contextlib import ExitStack
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from model.data.room import available_memory
 from model.spec.errors import CheckpointError
 from model.spec.files import PLAIN, Files, Source
 from service.api.apart import run_apart
 from service.api.auditing import event
 from service.api.deps import Caller, Services
 from service.api.downloads import ZIP, Download
-from service.contracts.errors import NotFound
+from service.bundled import is_bundled
+from service.contracts.errors import AlreadyPublished, NotFound
 from service.contracts.ids import is_id
-from service.contracts.records import DESCRIPTION, WEIGHTS, ModelRecord
+from service.contracts.records import WEIGHTS, ModelRecord
+from service.contracts.requests import Title
 from service.contracts.storage import RECORD, ArtifactStore, file_sha256, manifest, stage_record
 
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(safetensors|json|html|md)")
+MEMORY_SHARE = 0.5
+"""Of what is free, so much at most may be taken by an archive: for as long as somebody takes to fetch it."""
+NO_MEMORY = "to pack this model takes more memory than there is now; try again later"
 NO_ZIP = "the file is not a zip archive, or a damaged one"
 # RuntimeError: of zipfile's own making; ValueError: nonsense in the directory.
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
-IDENTITY = (WEIGHTS, DESCRIPTION)
-"""The files that make a model what it is: of two with the same, one was trained on what the other was."""
 MAX_FILES = 32
 MAX_HEADER_BYTES = 1 << 24
 MAX_TEXT_BYTES = 1 << 24  # of a file that is read as a whole
+MAX_RECORD_BYTES = 1 << 21  # every list of models reads them all
 METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})  # LZMA's header says how much memory it wants
 ENCRYPTED = 0x1
+TITLE: TypeAdapter[str] = TypeAdapter(Title)
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
 
 
 def archive_download(model_id: str, services: Services) -> Response:
-    """The folder of a model as a zip, which goes once it is sent. NotFound, also if the model goes meanwhile."""
+    """The folder of a model as a zip, which goes once it is sent. NotFound, also if the model goes meanwhile.
+
+    HTTPException 503 where it would have to be in the memory, and that has no room for it.
+    """
     folder, files = services.store.model_dir(model_id), services.store.files
+    n_bytes = sum(entry.bytes for entry in services.store.model(model_id).files.values())
     with ExitStack() as stack:
-        path = _beside_or_in_memory(stack, services.store, name=f"{model_id}.zip")
+        path = _beside_or_in_memory(stack, services.store, name=f"{model_id}.zip", n_bytes=n_bytes)
         try:
             _pack(folder, path, files)
         except FileNotFoundError:
@@ -54,12 +66,14 @@ def archive_download(model_id: str, services: Services) -> Response:
     return Download(path, sha256=sha256, media_type=ZIP, filename=f"model-{model_id}.zip", cleanup=cleanup)
 
 
-def _beside_or_in_memory(stack: ExitStack, store: ArtifactStore, *, name: str) -> Path:
+def _beside_or_in_memory(stack: ExitStack, store: ArtifactStore, *, name: str, n_bytes: int) -> Path:
     """Where an archive is made. Its weights are plain: where they are encrypted on the disk, it must not lie there."""
     if store.files is PLAIN:
         path = stack.enter_context(store.staging("archive")) / name
         path.touch()
         return path
+    if n_bytes > MEMORY_SHARE * available_memory():
+        raise HTTPException(503, NO_MEMORY, headers={"Retry-After": "30"})
     descriptor = os.memfd_create(name)
     stack.callback(os.close, descriptor)
     return Path(f"/proc/{os.getpid()}/fd/{descriptor}")
@@ -80,6 +94,8 @@ def import_archive(
     record = _linked(run_apart(unpack, log_level=settings.log_level), services)
     record = record.model_copy(update={"origin": "imported", "caller": caller.name})
     stage_record(folder, record)
+    if is_bundled(record.id):  # deleted, perhaps, and registered anew at the next start: then with its privileges
+        raise AlreadyPublished(f"'{record.id}' is a model that comes with the software")
     if is_resumed and services.store.exists("models", record.id) and services.store.model(record.id) == record:
         return record
     with services.audit.recorded(event("model.import", f"model/{record.id}", caller=caller, sha256=record.sha256)):
@@ -90,12 +106,12 @@ def import_archive(
 def _linked(record: ModelRecord, services: Services) -> ModelRecord:
     """The record with the training data that this installation knows of: what an archive says of them may be made up.
 
-    A model trained here is known by its weights and its codec, whatever id its archive gives it.
+    A model trained here is known by all of its files, since the privacy gate asks its report, too. Then nothing of the
+    archive's record counts but what the model is called.
     """
     for known in services.store.models(services.store.ids("models")):
-        if known.origin == "trained" and all(known.files.get(name) == record.files.get(name) for name in IDENTITY):
-            own = {"dataset_id", "dataset_sha256", "holdout_fraction", "seed"}
-            return record.model_copy(update=known.model_dump(include=own))
+        if known.origin == "trained" and known.files == record.files:
+            return known.model_copy(update={"id": record.id, "name": record.name})
     return record.model_copy(update={"dataset_id": None})
 
 
@@ -138,9 +154,10 @@ def _check_entries(entries: list[zipfile.ZipInfo], *, max_bytes: int) -> None:
         raise CheckpointError(f"the archive holds '{strange[0][:64]}', which is no file of a model")
     if any(entry.compress_type not in METHODS or entry.flag_bits & ENCRYPTED for entry in entries):
         raise CheckpointError("the archive is encrypted, or packed by another method than deflate")
-    large = [entry.filename for entry in entries if entry.filename != WEIGHTS and entry.file_size > MAX_TEXT_BYTES]
-    if large:
-        raise CheckpointError(f"the archive's {large[0]} unpacks to more than the allowed {MAX_TEXT_BYTES} bytes")
+    for entry in entries:
+        most = {WEIGHTS: max_bytes, RECORD: MAX_RECORD_BYTES}.get(entry.filename, MAX_TEXT_BYTES)
+        if entry.file_size > most:
+            raise CheckpointError(f"the archive's {entry.filename} unpacks to more than the allowed {most} bytes")
     # zipfile reads no more of an entry than its announced size, so this bounds what is written.
     if sum(entry.file_size for entry in entries) > max_bytes:
         raise CheckpointError(f"the archive unpacks to more than the allowed {max_bytes} bytes")
@@ -153,10 +170,22 @@ def _checked_record(folder: Path, files: Files) -> ModelRecord:
         raise CheckpointError(f"the archive's {RECORD} is missing or not that of a model") from error
     if not is_id(record.id):
         raise CheckpointError(f"the archive's {RECORD} has an id that cannot be one")
+    _check_shown(record)
     if manifest(folder, files) != record.files or WEIGHTS not in record.files:
         raise CheckpointError(f"the archive's files are not those that its {RECORD} lists")
     _check_weights(files.source(folder / WEIGHTS))
     return record
+
+
+def _check_shown(record: ModelRecord) -> None:
+    """Refuse a name that no request could give, and a time that no page could show."""
+    try:
+        TITLE.validate_python(record.name)
+        record.created_at.astimezone(UTC)
+    except ValidationError:
+        raise CheckpointError(f"the archive's {RECORD} has a name that cannot be one") from None
+    except OverflowError:
+        raise CheckpointError(f"the archive's {RECORD} has a time that cannot be one") from None
 
 
 def _check_weights(source: Source) -> None:

@@ -10,11 +10,8 @@ from model.spec.privacy import PrivacyThresholds
 from service.api.deps import Caller, Services
 from service.api.middleware import is_head
 from service.audit.entries import Action, Event
-from service.contracts.keys import KeyRecord
+from service.contracts.keys import SYSTEM, KeyRecord
 from service.contracts.settings import Settings
-
-SYSTEM = "system"
-"""The caller of what nobody asked for, such as the removal of an expired job."""
 
 
 def event(action: Action, thing: str | None, *, caller: Caller, **details: str | int) -> Event:

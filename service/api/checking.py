@@ -13,7 +13,8 @@ from typing import NamedTuple
 from model.data.arrange import arrange
 from model.data.inference import infer_schema
 from model.data.layout import TableSummary
-from model.data.readers import Limits, csv_bytes, expected_memory, read_table
+from model.data.limits import Limits
+from model.data.readers import csv_bytes, expected_memory, read_table
 from model.data.room import available_memory
 from model.spec.files import Files, Source
 from model.spec.schema import Schema

@@ -32,8 +32,8 @@ from service.reconciler import Reconciler
 class Services:
     """Made once per app.
 
-    `exclusive` is held to decide that a thing may be used, or that it may be deleted; `ingesting` while a table is
-    in the memory, so that there is one at a time.
+    `exclusive` is held to decide that a thing may be used, or that it may be deleted; `ingesting` while a table
+    is in the memory or an archive unpacked, so that there is one at a time.
     """
 
     settings: Settings

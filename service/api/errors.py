@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 from urllib.parse import quote
 
 import structlog
@@ -27,6 +27,7 @@ from model.spec.errors import (
     TableTooLarge,
 )
 from service.api.bodies import prefers_html
+from service.api.fields import BadFields, FieldError, errors_elsewhere, escaped, field_errors
 from service.console.places import is_page
 from service.console.rendering import render
 from service.contracts.errors import (
@@ -46,7 +47,6 @@ from service.contracts.errors import (
     PrivacyHeld,
     ProviderUnavailable,
     QueueUnavailable,
-    ServiceError,
     TooManyAttempts,
     TooManyJobs,
     Unauthorized,
@@ -57,8 +57,6 @@ log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-MAX_POINTER = 200
-SHOWN = 5  # errors in the detail; `errors` has them all
 ANSWER_HEADERS = {
     "unauthorized": {"WWW-Authenticate": "Bearer"},
     "key-in-flight": {"Retry-After": "1"},
@@ -67,15 +65,6 @@ ANSWER_HEADERS = {
     "provider-unavailable": {"Retry-After": "30"},
     "queue-unavailable": {"Retry-After": "5"},
 }
-
-
-class FieldError(BaseModel):
-    """What is wrong with one field."""
-
-    pointer: str = Field(
-        description="JSON Pointer (RFC 6901) into the body, `?name` for a query parameter, or the name of a header"
-    )
-    message: str
 
 
 class Problem(BaseModel):
@@ -88,15 +77,6 @@ class Problem(BaseModel):
     instance: str
     request_id: str
     errors: list[FieldError] | None = Field(None, description="only for a bad body or query")
-
-
-class BadFields(ServiceError):
-    """Fields of a body that cannot be used as they are."""
-
-    def __init__(self, errors: Sequence[FieldError]) -> None:
-        more = f" (and {len(errors) - SHOWN} more)" if len(errors) > SHOWN else ""
-        super().__init__("; ".join(f"{error.pointer}: {error.message}" for error in errors[:SHOWN]) + more)
-        self.errors = list(errors)
 
 
 class Row(NamedTuple):
@@ -193,23 +173,14 @@ def own_problem(request: Request, error: Exception) -> Response:
     return problem(request, row, _detail(error), errors=_own_fields(error), headers=_own_headers(error, row))
 
 
-def field_errors(errors: Iterable[Mapping[str, Any]], body: object, prefix: str = "") -> list[FieldError]:
-    """Pydantic's errors without the input that they quote; of a union, only the branch that came furthest."""
-    found = [FieldError(pointer=prefix + _pointer(error, body), message=_message(error)) for error in errors]
-    inner = [error for error in found if not any(_is_inside(other.pointer, error.pointer) for other in found)]
-    return list({(error.pointer, error.message): error for error in inner}.values())
-
-
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if any(detail["type"] == "json_invalid" for detail in error.errors()):
         return problem(request, Row(400, "not-json", "The body is not JSON"), "the body cannot be read as JSON")
-    in_body = [{**e, "loc": e["loc"][1:]} for e in error.errors() if e["loc"][0] == "body"]
+    in_body = ({**e, "loc": e["loc"][1:]} for e in error.errors() if e["loc"][0] == "body")
     elsewhere = [e for e in error.errors() if e["loc"][0] != "body"]
-    errors = field_errors(in_body, error.body)
-    errors += [FieldError(pointer=_place(e["loc"]), message=_message(e)) for e in elsewhere]
-    bad = BadFields(errors)
-    return problem(request, TABLE[BadFields], str(bad), errors=errors)
+    bad = BadFields([*field_errors(in_body, error.body), *errors_elsewhere(elsewhere)])
+    return problem(request, TABLE[BadFields], str(bad), errors=bad.errors)
 
 
 async def _framework(request: Request, error: Exception) -> Response:
@@ -266,7 +237,7 @@ def _own_fields(error: Exception) -> list[FieldError] | None:
         case RatioError():
             return [FieldError(pointer="/label_ratios", message=str(error))]
         case DataError(column=str() as column):
-            return [FieldError(pointer=f"/file/{_escaped(column)}", message=str(error))]
+            return [FieldError(pointer=f"/file/{escaped(column)}", message=str(error))]
     return None
 
 
@@ -278,44 +249,3 @@ def _own_headers(error: Exception, row: Row) -> Mapping[str, str] | None:
         case TooManyAttempts():
             return {"Retry-After": str(error.retry_after)}
     return ANSWER_HEADERS.get(row.slug)
-
-
-def _place(location: Sequence[str | int]) -> str:
-    return str(location[-1]) if location[0] == "header" else f"?{location[-1]}"
-
-
-def _message(error: Mapping[str, Any]) -> str:
-    return _encodable(str(error["msg"])).removeprefix("Value error, ")
-
-
-def _pointer(error: Mapping[str, Any], body: object) -> str:
-    """The part of pydantic's location that exists in the body: it also names the branches of unions."""
-    *_, last = error["loc"] or ("",)
-    parts: list[str] = []
-    here = body
-    for step in error["loc"]:
-        if _has(here, step):
-            here = cast(Any, here)[step]
-            parts.append(_escaped(str(step)))
-    if error["type"] == "missing":
-        parts.append(_escaped(str(last)))
-    return "".join(f"/{part}" for part in parts)[:MAX_POINTER]
-
-
-def _has(container: object, step: str | int) -> bool:
-    if isinstance(container, dict):
-        return step in container
-    return isinstance(container, list) and isinstance(step, int) and step < len(container)
-
-
-def _escaped(step: str) -> str:
-    return _encodable(step).replace("~", "~0").replace("/", "~1")
-
-
-def _encodable(text: str) -> str:
-    """Without lone surrogates, which JSON may hold and UTF-8 may not."""
-    return text.encode(errors="replace").decode()
-
-
-def _is_inside(inner: str, outer: str) -> bool:
-    return inner.startswith(outer + "/")

@@ -14,7 +14,7 @@ from model.export.cohort import Cohort, schema_in
 from model.export.formats import Target, check_export, export_parts
 from model.spec.schema import Schema
 from service.api.downloads import CSV, PARQUET, ZIP, held_open, made_download
-from service.api.errors import BadFields, FieldError
+from service.api.fields import BadFields, FieldError
 
 Format = Literal["parquet", "csv", "omop", "fhir"]
 Layout = Literal["long", "wide"]

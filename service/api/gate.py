@@ -10,7 +10,7 @@ from starlette.requests import Request
 from model.spec.privacy import HeldTest
 from service.api.auditing import event
 from service.api.deps import Caller, Services
-from service.api.errors import SHOWN, BadFields, FieldError
+from service.api.fields import SHOWN, BadFields, FieldError
 from service.contracts.errors import NotFound, PrivacyHeld
 from service.contracts.jobs import JobRecord, PrivacyOverride, now
 

@@ -11,7 +11,7 @@ from model.spec.schema import Schema
 from service.api.auditing import event
 from service.api.checking import check_upload
 from service.api.deps import Caller, Services
-from service.api.errors import BadFields, FieldError, field_errors
+from service.api.fields import BadFields, FieldError, field_errors
 from service.api.uploads import Upload
 from service.contracts.jobs import now
 from service.contracts.records import TABLE, DatasetRecord

@@ -73,8 +73,10 @@ class _JobCollector(Collector):
         found: list[Metric] = []
         try:
             found = [*_queues(self._queue), *_ended(self._queue.figures)]
-        except RedisError:
-            log.warning("no metrics of queues and workers: the job queue does not answer")
+        except (RedisError, ValueError) as error:  # what it holds may be of another's making
+            log.warning(
+                "no metrics of queues and workers: the job queue does not answer well", error=type(error).__name__
+            )
         yield GaugeMetricFamily("cdmt_redis_up", "Whether Redis answered to this scrape.", value=float(bool(found)))
         yield from found
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.errors import BadFields, FieldError
+from service.api.fields import BadFields, FieldError
 from service.contracts.ids import is_id
 
 

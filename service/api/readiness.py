@@ -5,7 +5,7 @@ from __future__ import annotations
 from redis.exceptions import RedisError
 
 from service.api.deps import Services
-from service.api.errors import FieldError
+from service.api.fields import FieldError
 from service.contracts.errors import AuditUnavailable
 from service.contracts.jobs import JobKind
 

@@ -1,7 +1,7 @@
 """Every request that was refused is in the audit log, wherever in the gateway that was decided.
 
 That is, what is answered 401 or 403, and 404 where the thing is another caller's. Not 429: who has to wait would fill
-the log.
+the log. So would who shows no key at all: of those refusals, an address has as many entries as it has wrong keys.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ from __future__ import annotations
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.attempts import Attempts
 from service.api.deps import Caller
 from service.audit.entries import Event
 from service.audit.log import AuditLog
+from service.contracts.errors import EndedCredential, TooManyAttempts, Unauthorized
 from service.contracts.ids import is_id
 
 REFUSED = frozenset({401, 403})
 NOT_FOUND = 404
+NAMELESS = frozenset({Unauthorized.reason, EndedCredential.reason})
+"""Reasons that take no key to be refused for: the cookie of a session that has ended may be made up."""
 
 
 class RefusalAudit:
@@ -24,6 +28,7 @@ class RefusalAudit:
     def __init__(self, app: ASGIApp, *, audit: AuditLog) -> None:
         self.app = app
         self.audit = audit
+        self._nameless = Attempts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -31,15 +36,27 @@ class RefusalAudit:
             return await self.app(scope, receive, send)
 
         async def put_down(message: Message) -> None:
-            if message["type"] == "http.response.start" and _is_refusal(scope, message["status"]):
+            if message["type"] == "http.response.start" and self._is_put_down(scope, message["status"]):
                 await run_in_threadpool(self.audit.append_if_possible, refusal(scope, message["status"]))
             await send(message)
 
         return await self.app(scope, receive, put_down)
 
+    def _is_put_down(self, scope: Scope, status: int) -> bool:
+        state = scope.get("state", {})
+        is_refusal = status in REFUSED or (status == NOT_FOUND and "refused" in state)
+        is_known = state.get("caller") is not None or state.get("key_id") is not None
+        return is_refusal and (is_known or state.get("refused") not in NAMELESS or self._has_room(scope))
 
-def _is_refusal(scope: Scope, status: int) -> bool:
-    return status in REFUSED or (status == NOT_FOUND and "refused" in scope.get("state", {}))
+    def _has_room(self, scope: Scope) -> bool:
+        """Whether the address has an entry left; this takes it."""
+        address = (scope.get("client") or ("",))[0]
+        try:
+            self._nameless.check(address, "")
+        except TooManyAttempts:
+            return False
+        self._nameless.wrong(address)
+        return True
 
 
 def refusal(scope: Scope, status: int) -> Event:

@@ -15,7 +15,7 @@ from model.spec.errors import DataError
 from service.api.bodies import parsed
 from service.api.checking import check_upload
 from service.api.deps import Caller, Services
-from service.api.errors import BadFields, FieldError
+from service.api.fields import BadFields, FieldError
 from service.api.idempotency import Once, form_fingerprint
 from service.api.submissions import submit
 from service.api.uploads import Upload, receive_upload

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from model.spec.files import Files
-from service.api.errors import BadFields, FieldError
+from service.api.fields import BadFields, FieldError
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

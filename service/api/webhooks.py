@@ -16,7 +16,7 @@ import structlog
 from pydantic import ValidationError
 
 from service.api.deps import Services
-from service.api.errors import BadFields, FieldError
+from service.api.fields import BadFields, FieldError
 from service.api.signing import WebhookSecret
 from service.contracts.errors import NotFound
 from service.contracts.jobs import JobRecord, now

@@ -23,8 +23,9 @@ from model.spec.privacy import PrivacyStatus
 from model.spec.report import Report
 from service.contracts.records import REPORT_JSON
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# No markup: names of datasets, models and categories are anybody's, and may hold brackets.
+out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def notice(text: str) -> None:
@@ -38,7 +39,7 @@ class ProgressBars:
     def __init__(self) -> None:
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

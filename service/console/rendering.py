@@ -29,7 +29,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("count", "percent", "duration", "size", "when", "paragraphs"):
+    for name in ("count", "percent", "duration", "size", "when", "paragraphs", "main_figures"):
         environment.filters[name] = getattr(words, name)
     environment.filters["json"] = json.dumps  # for data- attributes: escaped like any other text
     environment.filters["urlquery"] = urlencode
@@ -42,7 +42,6 @@ def _environment() -> Environment:
         "next_steps": words.NEXT_STEPS,
         "downloads": words.DOWNLOADS,
         "n_main_downloads": words.N_MAIN_DOWNLOADS,
-        "figure_words": words.FIGURES,
         "scope_words": words.SCOPES,
     }
     return environment

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, cast
 
+from pydantic import ValidationError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -97,9 +98,12 @@ class Figures:
         return _totals({key.decode(): value.decode() for key, value in raw.items()})
 
     def vitals(self, workers: Sequence[str]) -> list[Vitals | None]:
-        """How each of the workers was when it last said so; None of one that has not worked. Raises RedisError."""
+        """How each of the workers was when it last said so. Raises RedisError.
+
+        None of one that has not worked, or says it in the words of another version.
+        """
         texts = cast("list[object]", self._redis.mget([self._vitals_key(name) for name in workers])) if workers else []
-        return [Vitals.model_validate_json(text) if isinstance(text, bytes | str) else None for text in texts]
+        return [_parsed(text) for text in texts]
 
     def gpus(self, workers: Sequence[str]) -> list[GpuMemory]:
         """What those of the workers use that have a GPU. Raises RedisError."""
@@ -107,6 +111,13 @@ class Figures:
 
     def _vitals_key(self, worker: str) -> str:
         return f"{self._prefix}:vitals:{worker}"
+
+
+def _parsed(text: object) -> Vitals | None:
+    try:
+        return Vitals.model_validate_json(text) if isinstance(text, bytes | str) else None
+    except ValidationError:
+        return None
 
 
 def _duration(record: JobRecord) -> float:

@@ -39,6 +39,7 @@ DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 FILE_CALLER = "admin"  # of the key in CDMT_ADMIN_KEY_FILE: who had a key of this name would be the same caller
 DEFAULT_DAYS, MAX_DAYS = 365, 3650
 MAX_OVERLAP_HOURS = 30 * 24
+SYSTEM = "system"  # in the audit log, the caller of what nobody asked for, such as the removal of an expired job
 UNKNOWN = "this is no key of this installation"
 _KEY = re.compile(r"cdmt_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 _ID = re.compile(r"[0-9a-f]{12}")
@@ -50,6 +51,8 @@ log = logging.getLogger(__name__)
 def _not_reserved(name: str) -> str:
     if name == FILE_CALLER:
         raise ValueError(f"'{FILE_CALLER}' is the caller with the key in CDMT_ADMIN_KEY_FILE")
+    if name == SYSTEM:
+        raise ValueError(f"'{SYSTEM}' is the service itself in the audit log")
     return name
 
 

@@ -14,7 +14,6 @@ from model.spec.schema import Schema
 TABLE = "table.parquet"
 COHORT = "cohort.parquet"
 WEIGHTS = "weights.safetensors"
-DESCRIPTION = "model.json"
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
 SYNTHETIC = "synthetic.parquet"

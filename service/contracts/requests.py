@@ -12,7 +12,7 @@ from model.spec.base import Spec
 from model.spec.config import Missing, Mode, NetworkConfig, SamplerConfig, TrainingConfig
 from model.spec.presets import Preset
 from model.spec.ratios import LabelRatios
-from model.spec.report import Detail, MetricName
+from model.spec.report import N_METRICS, Detail, MetricName
 from model.spec.schema import SHOWN_AS_IT_IS
 from service.contracts.ids import ID_PATTERN
 
@@ -111,7 +111,7 @@ class EvaluateRequest(Spec):
     holdout_dataset_id: Id | None = Field(
         None, description="real stays that the maker of the table never saw; absent: a part of the dataset"
     )
-    metrics: tuple[MetricName, ...] | None = Field(None, min_length=1, description="absent: all")
+    metrics: tuple[MetricName, ...] | None = Field(None, min_length=1, max_length=N_METRICS, description="absent: all")
     detail: Detail = Field("quick", description="full takes minutes")
     seed: Seed = 0
     webhook: Told = None

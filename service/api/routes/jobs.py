@@ -16,9 +16,9 @@ from starlette.concurrency import run_in_threadpool
 from service.api.access import OwnJob, own_job
 from service.api.bodies import FORM, JSON, json_body, media_type
 from service.api.deps import Caller, CallerDep, Services, ServicesDep, json_only
-from service.api.errors import BadFields, FieldError
 from service.api.events import job_events, resume_point
 from service.api.exports import Format, Layout, Tables, wanted_form
+from service.api.fields import BadFields, FieldError
 from service.api.gate import OVERRIDE_HEADER
 from service.api.guard import is_still_let_in
 from service.api.idempotency import Once, OnceDep, json_fingerprint

@@ -29,9 +29,10 @@ async def import_model(request: Request, services: ServicesDep, caller: CallerDe
         form = await receive_upload(request, folder / "archive.zip", files=services.store.files)
 
         async def make(_model_id: str, is_resumed: bool) -> Answer:
-            record = await run_in_threadpool(
-                import_archive, form.path, folder, services=services, caller=caller, is_resumed=is_resumed
-            )
+            async with services.ingesting:
+                record = await run_in_threadpool(
+                    import_archive, form.path, folder, services=services, caller=caller, is_resumed=is_resumed
+                )
             return created(f"/models/{record.id}", model_view(record, services.store))
 
         return await once("models", form_fingerprint(request, form), make)

@@ -203,7 +203,7 @@ def test_a_broken_figure_is_reported_and_the_others_go_on(
     def broken(*_: object, **__: object) -> float:
         raise ZeroDivisionError("value 37.2 of patient 4711")
 
-    monkeypatch.setattr("model.evaluation.scores.c2st", broken)
+    monkeypatch.setattr("model.evaluation.learned_measures.c2st", broken)
     options = EvaluationOptions(metrics=("acf_mse", "c2st_mlp"))
     report = evaluate(codec=ward_codec, train=ward(50, 1), holdout=ward(50, 2), synthetic=ward(50, 3), options=options)
     score = by_name(report)["c2st_mlp", None]

@@ -7,8 +7,8 @@ from model.data.codec import Codec
 from model.data.stays import Stays
 from model.evaluation.comparison import Comparison, compared
 from model.evaluation.definitions import DEFINITIONS
-from model.evaluation.measure import never, no_progress
-from model.evaluation.scores import Found, Measure, all_scores
+from model.evaluation.measure import Measure, never, no_progress
+from model.evaluation.scores import Found, all_scores
 from model.evaluation.space import Figure, Tick
 from model.spec.errors import Cancelled
 from model.spec.report import EvaluationOptions, MetricName

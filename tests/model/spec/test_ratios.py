@@ -54,6 +54,14 @@ def test_what_is_no_ratio_does_not_parse(value: object) -> None:
         parse(value)
 
 
+def test_strata_of_too_many_labels_are_refused() -> None:
+    """All combinations of their categories are counted: five such labels would take 8 GiB, nine no memory has."""
+    labels = [Label(name=f"label {k}", categories=tuple(map(str, range(64)))) for k in range(9)]
+    strata = (Stratum(labels={label.name: "0" for label in labels}, ratio=1.0),)
+    with pytest.raises(RatioError, match="combinations"):
+        check_ratios(strata, schema(*labels))
+
+
 def test_sums_are_held_to_one_in_a_million() -> None:
     check_ratios({"unit": {"MICU": 0.3333333, "SICU": 0.3333333, "CCU": 0.3333334}}, schema(UNIT))
     check_ratios((Stratum(labels={"death": "1", "unit": "CCU"}, ratio=1.0),), schema(DEATH, UNIT))

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from pydantic import ValidationError
 
@@ -51,6 +53,14 @@ def test_contradictions_are_named(changes: dict[str, object], says: str) -> None
 
 def test_a_rule_has_two_sides() -> None:
     assert parse_rule("dbp <=map") == ("dbp", "<=", "map")
+
+
+def test_a_rule_of_blanks_is_soon_refused() -> None:
+    """Once, the time grew with the square of their number, to more than an hour for the longest that can be sent."""
+    start = time.process_time()
+    with pytest.raises(ValueError, match="not of the form"):
+        parse_rule(f"dbp{' ' * 100_000}map")
+    assert time.process_time() - start < 5
 
 
 def test_specs_are_frozen() -> None:

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from service.api.app import create_app
+from service.api.attempts import BURST
 from service.api.retention import sweep_expired
 from service.audit.entries import Entry
 from service.audit.reading import Filter, entries
@@ -213,6 +214,19 @@ class TestKeys:
         assert [entry.object for entry in mine[:3]] == [f"key/{key['id']}"] * 3
         assert mine[0].details == {"name": "ann", "scopes": "read"}
         assert key["key"].split("_", 2)[2] not in str(mine)
+
+    def test_who_shows_nothing_does_not_fill_the_log(self, keyed: Keyed) -> None:
+        """Nobody need have a key for that, and no entry is ever removed."""
+        gone = {"Cookie": "cdmt-session=gone"}
+        for headers in ({}, gone) * 15:
+            assert keyed.client.get("/jobs", headers=headers).status_code == 401
+        ended = keyed.keys.create("ann", scopes=("read",))
+        keyed.keys.revoke(ended.record.id)
+        for key in (ended.key, "no key of ours"):
+            assert keyed.client.get("/jobs", headers={"Authorization": f"Bearer {key}"}).status_code == 401
+        found = [entry for entry in log_of(keyed.settings) if entry.action == "access.refused"]
+        assert BURST <= len(found) - 2 <= BURST + 2  # a few more, if that took long
+        assert {entry.details["reason"] for entry in found[-2:]} == {"ended_credential", "wrong_credential"}
 
     def test_who_was_refused(self, keyed: Keyed) -> None:
         ann, bob = keyed.key("ann", "read", "generate"), keyed.key("bob", "read")

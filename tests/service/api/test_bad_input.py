@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from service.api.app import create_app
+from service.api.fields import MAX_ERRORS
 from service.contracts.settings import Settings
 from service.contracts.storage import ArtifactStore
 from tests.service.api.conftest import serving
@@ -341,6 +342,22 @@ def test_a_body_that_is_no_json_or_not_ours(client: httpx.Client, body: bytes, s
     response = client.post("/jobs/generate", content=body, headers={"Content-Type": "application/json"})
     check_problem(response, status)
     assert client.get("/livez").is_success
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {f"a{number}": 1 for number in range(20_000)},
+        {"model_id": "model-1", "n_stays": 1, "label_ratios": [1] * 100_000},
+    ],
+    ids=["fields", "strata"],
+)
+def test_a_body_with_very_many_errors_is_soon_answered(client: httpx.Client, body: dict[str, Any]) -> None:
+    """Everybody waits meanwhile. Once, the time grew with the square of the number of errors, to half an hour."""
+    start = time.monotonic()
+    problem = check_problem(client.post("/jobs/generate", json=body), 422)
+    assert time.monotonic() - start < 20
+    assert len(problem["errors"]) <= MAX_ERRORS
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None])

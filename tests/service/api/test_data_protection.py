@@ -164,6 +164,18 @@ def test_a_model_is_encrypted_here_and_plain_in_its_archive(
     assert list(encrypting.staging_root.iterdir()) == []
 
 
+def test_an_archive_takes_no_memory_that_is_not_there(
+    sealed: tuple[httpx.Client, ArtifactStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is kept in the memory until it is sent, and whoever fetches it may take their time, many times over."""
+    client, store = sealed
+    add_model(store)
+    monkeypatch.setattr("service.api.archives.available_memory", lambda: 100)
+    answer = client.get("/models/model-1/archive")
+    assert answer.status_code == 503, answer.text
+    assert answer.headers["Retry-After"]
+
+
 def test_without_the_key_nobody_begins(
     sealed: tuple[httpx.Client, ArtifactStore], valkey_url: str, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.service.api.conftest import Keyed
-from tests.service.api.test_bad_input import check_problem
+from tests.service.api.test_bad_input import check_problem, wait_until
 
 ASKED = {"name": "ann", "scopes": ["read", "generate"]}
 
@@ -63,6 +63,7 @@ def test_it_is_rotated_and_revoked(admin: httpx.Client) -> None:
         {"name": ""},
         {"name": "oidc:ann"},
         {"name": "admin"},
+        {"name": "system"},
         {"scopes": []},
         {"scopes": ["write"]},
         {"days": -1},
@@ -85,7 +86,7 @@ def test_a_key_that_is_not_there(admin: httpx.Client, key_id: str) -> None:
 def test_no_log_holds_a_key(admin: httpx.Client, log_lines: io.StringIO) -> None:
     shown = admin.post("/keys", json=ASKED).json()
     admin.get("/jobs", headers=bearer(shown))
-    assert shown["id"] in log_lines.getvalue()
+    wait_until(lambda: shown["id"] in log_lines.getvalue())  # written after the answer
     assert shown["key"].split("_", 2)[2] not in log_lines.getvalue()
 
 

@@ -122,3 +122,13 @@ def test_without_redis_the_rest_is_told(tmp_path: Path) -> None:
     assert found["cdmt_redis_up",] == 0
     assert found["cdmt_http_requests_total", "GET", "/livez", "200"] == 1
     assert not any(key[0].startswith("cdmt_queue") for key in found)
+
+
+@pytest.mark.parametrize(("field", "value"), [("stays", "x"), ("ended|a|b|c|d", "1"), (b"\xff", "1")])
+def test_where_redis_holds_what_nobody_counted_the_rest_is_told(
+    client: httpx.Client, redis: Redis, settings: Settings, field: str | bytes, value: str
+) -> None:
+    redis.hset(f"cdmt:{installation_id(settings.data_dir)}:figures", field, value)
+    found = samples(client)
+    assert found["cdmt_redis_up",] == 0
+    assert any(key[0] == "cdmt_http_requests_total" for key in found)

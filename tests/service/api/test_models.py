@@ -6,10 +6,12 @@ import json
 import time
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
+from model.spec.errors import CheckpointError
 from service.api.app import create_app
 from service.api.archives import archive_download
 from service.api.deps import Services
@@ -18,7 +20,7 @@ from service.contracts.job_store import JobStore
 from service.contracts.records import WEIGHTS, ModelRecord
 from service.contracts.storage import RECORD, ArtifactStore, write_record
 from service.jobs import JobQueue
-from tests.service.making import add_model, safetensors
+from tests.service.making import SCHEMA, add_model, safetensors
 
 Files = dict[str, bytes]
 
@@ -106,10 +108,14 @@ def test_an_archive_can_be_imported_where_the_model_is_not(client: httpx.Client,
     assert list(store.staging_root.iterdir()) == []
 
 
+def rerecorded(files: Files, **change: object) -> Files:
+    """The files with another record."""
+    return files | {RECORD: json.dumps({**json.loads(files[RECORD]), **change}).encode()}
+
+
 def relinked(archive: bytes, **change: object) -> bytes:
     """The archive with another record."""
-    files = unzipped(archive)
-    return zipped(files | {RECORD: json.dumps({**json.loads(files[RECORD]), **change}).encode()})
+    return zipped(rerecorded(unzipped(archive), **change))
 
 
 def test_an_archive_cannot_say_what_its_model_was_trained_on(client: httpx.Client, store: ArtifactStore) -> None:
@@ -117,13 +123,32 @@ def test_an_archive_cannot_say_what_its_model_was_trained_on(client: httpx.Clien
     model = add_model(store).model_copy(update={"dataset_id": "data-1", "dataset_sha256": "1" * 64})
     write_record(store.model_dir("model-1"), model)
     archive = client.get("/models/model-1/archive").content
+    schema = json.loads(SCHEMA.model_dump_json()) | {"patient_id": "patient"}  # by which stays would be split otherwise
     for name, link in (("twin-1", None), ("twin-2", "data-2")):
-        assert send(client, relinked(archive, id=name, dataset_id=link, seed=7)).status_code == 201
+        assert send(client, relinked(archive, id=name, dataset_id=link, seed=7, schema=schema)).status_code == 201
         twin = store.model(name)
-        assert (twin.dataset_id, twin.dataset_sha256, twin.seed) == ("data-1", "1" * 64, 0)
+        assert twin == model.model_copy(update={"id": name, "origin": "imported"})
     store.remove("models", "model-1")
     assert send(client, relinked(archive, id="stranger", dataset_id="data-2")).status_code == 201
     assert store.model("stranger").dataset_id is None
+
+
+def test_a_changed_copy_of_a_model_is_a_stranger(client: httpx.Client, store: ArtifactStore) -> None:
+    """Its report says whether its small cohorts pass, which nobody else can tell."""
+    model = add_model(store).model_copy(update={"dataset_id": "data-1", "dataset_sha256": "1" * 64})
+    write_record(store.model_dir("model-1"), model)
+    files = unzipped(relinked(client.get("/models/model-1/archive").content, id="copy-1"))
+    assert send(client, zipped(relisted(files, report_json=b'{"privacy": "passed"}'))).status_code == 201
+    assert store.model("copy-1").dataset_id is None
+
+
+def test_the_id_of_a_bundled_model_is_nobody_else_s(client: httpx.Client, store: ArtifactStore) -> None:
+    """It comes back at the next start, and earlier cohorts of the other would then count as its own."""
+    add_model(store)
+    archive = client.get("/models/model-1/archive").content
+    response = send(client, relinked(archive, id="challenge2012-v1"))
+    assert response.status_code == 409, response.text
+    assert store.ids("models") == ["model-1"]
 
 
 DAMAGES: dict[str, tuple[Callable[[Files], Files], str]] = {
@@ -135,6 +160,9 @@ DAMAGES: dict[str, tuple[Callable[[Files], Files], str]] = {
     "a changed file": (lambda f: f | {"model.json": b"[]"}, "list"),
     "no record": (lambda f: {k: v for k, v in f.items() if k != RECORD}, RECORD),
     "a broken record": (lambda f: f | {RECORD: b"{"}, RECORD),
+    "a name that turns around what follows": (lambda f: rerecorded(f, name="a\u202eb"), "name"),
+    "a long name": (lambda f: rerecorded(f, name="a" * 129), "name"),
+    "a time before all times": (lambda f: rerecorded(f, created_at="0001-01-01T00:00:00+23:59"), "time"),
     "an impossible id": (lambda f: f | {RECORD: f[RECORD].replace(b'"model-1"', b'"../x"')}, "id"),
     "no weights": (lambda f: relisted({k: v for k, v in f.items() if k != WEIGHTS}), "list"),
     "weights that are none": (lambda f: relisted(f, weights_safetensors=b"\x80\x04pickle"), "safetensors"),
@@ -153,6 +181,23 @@ def test_archives_that_are_not_exactly_ours_are_refused(client: httpx.Client, st
     assert culprit in response.json()["detail"]
     assert store.ids("models") == []
     assert list(store.staging_root.iterdir()) == []
+
+
+def test_archives_are_unpacked_one_at_a_time(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Like tables. Else many small ones that unfold to gigabytes take the disk, and the threads that answer others."""
+    at_work: list[int] = []
+
+    def unpack(*_: object, **__: object) -> None:
+        at_work.append(1)
+        time.sleep(0.1)
+        assert at_work.pop() == 1
+        assert not at_work, "another one is unpacked meanwhile"
+        raise CheckpointError("it was unpacked alone")
+
+    monkeypatch.setattr("service.api.routes.models.import_archive", unpack)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: send(client, b"PK"), range(4)))
+    assert [answer.json()["detail"] for answer in answers] == 4 * ["it was unpacked alone"]
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no zip at all"])
@@ -225,7 +270,8 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: announcing(zipped({WEIGHTS: b"0" * 3_000_000}), 3_000_000, 2**32 - 2),
         "unpacks to more",
     ),
-    "all of the memory": (lambda: zipped({"record.json": b" " * (2**24 + 1)}), "record.json unpacks to more"),
+    "all of the memory": (lambda: zipped({"report.json": b" " * (2**24 + 1)}), "report.json unpacks to more"),
+    "a record that all lists would hold": (lambda: zipped({RECORD: b" " * (2**21 + 1)}), "record.json unpacks to more"),
     "more than it says": (lambda: announcing(zipped({"record.json": b" " * 3_000_000}), 3_000_000, 7), "damaged"),
     "a secret": (lambda: with_flag(zipped({"record.json": b"{}"}), 1), "encrypted"),
     "names that differ by case": (lambda: zipped({"Record.json": b"{}", "record.json": b"{}"}), "Record.json"),

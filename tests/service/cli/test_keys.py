@@ -60,6 +60,7 @@ def test_it_may_go_to_a_file_for_its_owner_s_eyes(keys: ApiKeys, tmp_path: Path)
     ("name", "scope", "told"),
     [
         ("admin", "read", "name: 'admin' is the caller with the key in CDMT_ADMIN_KEY_FILE"),
+        ("system", "read", "name: 'system' is the service itself in the audit log"),
         ("a b", "read", "name: String should match pattern"),
         ("ann", "read,red", "scopes.1: Input should be 'read', 'generate', 'train' or 'admin'"),
     ],

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from service.console.words import NOTHING, count, duration, paragraphs, percent, size, when
+from service.console.words import NOTHING, count, duration, main_figures, paragraphs, percent, size, when
 
 N = "\u202f"
 
@@ -35,6 +35,16 @@ def test_durations(seconds: float | None, words: str) -> None:
 )
 def test_sizes(n_bytes: float | None, words: str) -> None:
     assert size(n_bytes) == words
+
+
+def test_of_programs_that_try_the_same_the_best_is_told() -> None:
+    found = main_figures({"c2st_logistic": 0.5, "c2st_mlp": 0.513, "c2st_lstm": 0.542, "tstr": None, "trtr": 0.738})
+    assert list(found.values()) == [0.542, 0.738]
+    assert [words.split(",")[0] for words in found] == [
+        "told from real stays by the best program (.5: not)",
+        "the same",
+    ]
+    assert main_figures({"mmd": 0.02}) == {}
 
 
 def test_a_notice_is_told_in_paragraphs() -> None:

@@ -78,3 +78,11 @@ def test_counting_is_no_duty_when_redis_is_away() -> None:
     figures.job_ended(ended(1.0))
     figures.model_taken("warm")
     figures.vitals_of("worker-1", Vitals(device="CPU", resident=1))
+
+
+@pytest.mark.parametrize("vitals", [b'{"device": "CPU", "resident": 1, "temperature": 40}', b"\xff"])
+def test_vitals_in_the_words_of_another_version_are_none(figures: Figures, redis: Redis, vitals: bytes) -> None:
+    figures.vitals_of("worker-1", Vitals(device="CPU", resident=1))
+    (key,) = redis.keys("*:vitals:*")
+    redis.set(key, vitals)
+    assert figures.vitals(["worker-1"]) == [None]

@@ -55,6 +55,7 @@ def test_what_a_request_says_goes_before_its_preset_and_survives_json() -> None:
         {"kind": "train", "dataset_id": "data-1", "name": "a", "holdout_fraction": 1},
         {"kind": "evaluate", "dataset_id": "data-1"},
         {"kind": "evaluate", "dataset_id": "data-1", "job_id": "job-1", "metrics": ["beauty"]},
+        {"kind": "evaluate", "dataset_id": "data-1", "job_id": "job-1", "metrics": ["dtw"] * 60_000},
         {"kind": "destroy"},
     ],
 )
