@@ -27,10 +27,11 @@ from service.audit.head import read_key
 from service.audit.opening import local_caller, open_audit
 from service.audit.snapshot import held_still, snapshot
 from service.contracts import data_folder, installation
+from service.contracts.durable import give_to_owner_of, sync_folder, sync_tree
 from service.contracts.errors import BadBackup, UnusableFolder
 from service.contracts.jobs import now
 from service.contracts.settings import Settings
-from service.contracts.storage import ArtifactStore, give_to_owner_of, sync_folder, sync_tree
+from service.contracts.storage import ArtifactStore
 
 PARTS = ("jobs", "webhooks", "idempotency", "work", "cohorts", "reports", "models", "datasets", "keys")
 """Folders, in the order in which they are copied: what a job needs or makes, after the job."""

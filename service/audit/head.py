@@ -13,9 +13,9 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from model.spec.base import Spec
+from service.contracts.durable import give_to_owner_of, write_file
 from service.contracts.errors import AuditUnavailable, BadKeyFile
 from service.contracts.key_files import read_key_file
-from service.contracts.storage import give_to_owner_of, write_file
 
 FILE = "head.json"
 MIN_KEY_BYTES = 32

@@ -20,8 +20,8 @@ import structlog
 from service.audit.entries import BadLine, Entry, Event, decode, encode, genesis
 from service.audit.head import DAMAGED, Head, read_head, write_head
 from service.audit.head import FILE as HEAD_FILE
+from service.contracts.durable import give_to_owner_of, sync_folder
 from service.contracts.errors import AuditUnavailable
-from service.contracts.storage import give_to_owner_of, sync_folder
 
 FILE_NAME = re.compile(r"audit-([0-9]{12})\.jsonl")
 MAX_TAIL_BYTES = 1 << 20  # of what is looked at behind the head: a line is a thousandth of it

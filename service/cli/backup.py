@@ -14,7 +14,7 @@ import typer
 from service.backup import restore_backup, write_backup
 from service.cli.online import DataDir, settings
 from service.cli.show import notice
-from service.contracts.storage import sync_folder
+from service.contracts.durable import sync_folder
 
 STREAM = Path("-")
 

@@ -13,9 +13,10 @@ from service.audit.opening import local_caller, open_audit
 from service.cli.online import DataDir, settings
 from service.cli.show import err
 from service.contracts.data_folder import claim
+from service.contracts.durable import give_to_owner_of, sync_folder
 from service.contracts.errors import Undecryptable
 from service.contracts.sealing import guarded_files
-from service.contracts.storage import ArtifactStore, give_to_owner_of, sync_folder
+from service.contracts.storage import ArtifactStore
 from service.contracts.vault import Vault, read_vault
 
 SHOWN = 5

@@ -21,11 +21,12 @@ from model.spec.report import EvaluationOptions, Report
 from model.spec.schema import Schema
 from service.bundled import BUNDLED
 from service.cli.show import ProgressBars, read_report
+from service.contracts.durable import sync_tree
 from service.contracts.jobs import JobResult
 from service.contracts.records import ModelRecord
 from service.contracts.requests import GenerateRequest
 from service.contracts.settings import Settings
-from service.contracts.storage import RECORD, sync_tree
+from service.contracts.storage import RECORD
 from service.contracts.vault import open_files
 from worker.evaluate import evaluate_table
 from worker.generate import generate_cohort

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from model.spec.base import Spec
-from service.contracts.storage import sync_folder
+from service.contracts.durable import sync_folder
 
 Line = TypeVar("Line", bound=Spec)
 

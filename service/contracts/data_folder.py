@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from service.contracts.durable import give_to_owner_of, write_file
 from service.contracts.errors import UnusableFolder
-from service.contracts.storage import give_to_owner_of, write_file
 
 FILE = "storage.json"
 VERSION = 1

@@ -17,10 +17,11 @@ from pathlib import Path
 from pydantic import AwareDatetime, Field, ValidationError
 
 from model.spec.base import Spec
+from service.contracts.durable import sync_folder
 from service.contracts.errors import KeyInFlight, KeyReused
 from service.contracts.ids import new_id
 from service.contracts.jobs import now
-from service.contracts.storage import RECORD, sync_folder, write_record
+from service.contracts.storage import RECORD, write_record
 
 KEPT_SECONDS = 24 * 3600
 

@@ -13,8 +13,8 @@ import secrets
 from functools import cache
 from pathlib import Path
 
+from service.contracts.durable import write_file
 from service.contracts.errors import BadInstallation
-from service.contracts.storage import write_file
 
 FILE = "installation"
 _PATTERN = re.compile(r"[0-9a-f]{12}")

@@ -26,9 +26,9 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias, get_args
 from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from model.spec.base import Spec
+from service.contracts.durable import give_to_owner_of, write_file
 from service.contracts.errors import EndedCredential, KeyEnded, NotFound, WrongCredential
 from service.contracts.jobs import now
-from service.contracts.storage import give_to_owner_of, write_file
 
 Scope = Literal["read", "generate", "train", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)

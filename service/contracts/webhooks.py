@@ -15,7 +15,8 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, ValidationError
 
 from model.spec.base import Spec
-from service.contracts.storage import ArtifactStore, sync_folder, write_file
+from service.contracts.durable import sync_folder, write_file
+from service.contracts.storage import ArtifactStore
 
 DELIVERY = "webhook.json"
 """In the folder of a job: how its webhook fares."""

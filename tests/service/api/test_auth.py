@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from service.api.auth import ANYBODY, AdminKey, Authenticator, read_admin_key
+from service.contracts.durable import write_file
 from service.contracts.errors import BadKeyFile, EndedCredential, WrongCredential
 from service.contracts.jobs import now
 from service.contracts.keys import SCOPES, ApiKeys, digest
-from service.contracts.storage import write_file
 
 KEY = "k3y-" + "x" * 40
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from service.contracts.durable import write_file
 from service.contracts.errors import EndedCredential, KeyEnded, NotFound, WrongCredential
 from service.contracts.jobs import now
 from service.contracts.keys import ApiKeys, KeyRecord, NewKey, digest, key_id_of
-from service.contracts.storage import write_file
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from model.spec.base import Spec
 from service.contracts.errors import AlreadyPublished, NotFound
 from service.contracts.records import FileEntry
-from service.contracts.storage import RECORD, ArtifactStore, file_sha256, manifest, write_file, write_record
+from service.contracts.storage import RECORD, ArtifactStore, file_sha256, manifest, write_record
 
 SHA256_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -137,16 +137,6 @@ def test_the_manifest_lists_all_files_but_the_record(tmp_path: Path) -> None:
     write_record(tmp_path, Note(text="x"))
     assert manifest(tmp_path) == {"a.json": FileEntry(sha256=SHA256_OF_ABC, bytes=3)}
     assert file_sha256(tmp_path / "a.json") == SHA256_OF_ABC
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
-    write_file(tmp_path / "file", b"old")
-    write_file(tmp_path / "file", b"new")
-    assert (tmp_path / "file").read_bytes() == b"new"
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(IsADirectoryError):
-        write_file(tmp_path / "folder", b"newer")
-    assert names(tmp_path) == ["file", "folder"]
 
 
 def test_work_folders_last_until_they_are_removed(store: ArtifactStore) -> None:
