@@ -40,8 +40,11 @@ class QueuedJob(Job):
     """A job of RQ's whose hooks are not called when RQ finds that its worker is lost."""
 
     def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
-        """Take over what Redis keeps of the job, less its hooks."""
-        super().restore(without_hooks(raw_data))
+        """Take over what Redis keeps of the job, less its hooks. NoSuchJobError where that is no job."""
+        try:
+            super().restore(without_hooks(raw_data))
+        except Exception as error:  # RQ checks nothing, and raises whatever it comes upon
+            raise NoSuchJobError(f"what Redis keeps of '{self.id}' is no job") from error
 
 
 class JobQueue:

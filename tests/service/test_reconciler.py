@@ -47,6 +47,18 @@ def test_half_a_job_that_a_late_heartbeat_left_keeps_neither_itself_nor_others_f
     assert sorted(waiting(queue)) == ["job-1", "job-2"]
 
 
+@pytest.mark.parametrize(("field", "value"), [("enqueued_at", "x"), ("timeout", "x"), ("status", "x"), ("ttl", "\xff")])
+def test_a_job_that_rq_cannot_read_keeps_neither_itself_nor_others_from_being_run(
+    queue: JobQueue, reconciler: Reconciler, redis: Redis, field: str, value: str
+) -> None:
+    for job_id in ("job-1", "job-2"):
+        queue.submit(generate(job_id))
+    redis.delete(queue.queues["generate"].key, "rq:job:job-2")
+    redis.hset("rq:job:job-1", field, value)
+    reconciler.reconcile()
+    assert sorted(waiting(queue)) == ["job-1", "job-2"]
+
+
 def test_what_a_lost_worker_held_is_run_again(
     queue: JobQueue, reconciler: Reconciler, jobs: JobStore, redis: Redis
 ) -> None:
