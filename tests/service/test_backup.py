@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from service import backup
 from service.audit.entries import Event
@@ -140,16 +141,15 @@ def test_what_cannot_be_put_down_does_not_leave(filled: Settings) -> None:
     assert target.getvalue() == b""
 
 
-def test_a_damaged_log_keeps_no_data_from_being_restored(
-    filled: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_log_keeps_no_data_from_being_restored(filled: Settings, tmp_path: Path) -> None:
     content = backed_up(filled)
     key_file = tmp_path / "key"
     key_file.write_bytes(b"k" * 32)
     settings = Settings(data_dir=tmp_path / "new", audit_key_file=key_file)  # the log is not signed
-    restore_backup(settings, io.BytesIO(content))
+    with capture_logs() as told:
+        restore_backup(settings, io.BytesIO(content))
     assert (settings.data_dir / "jobs" / "job-1" / RECORD).exists()
-    assert "not_audited" in capsys.readouterr().out
+    assert {"event": "not_audited", "action": "data.restore"}.items() <= told[-1].items()
 
 
 def test_without_the_key_of_the_log_nothing_is_restored(filled: Settings, tmp_path: Path) -> None:
