@@ -34,9 +34,13 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with tables that stand for the reader's own: stays of the bundled model, which belong to nobody."""
     folder = tmp_path_factory.mktemp("tables")
-    for seed, name in enumerate(("stays", "never-seen", "theirs")):
-        command = [sys.executable, "-m", "service.cli", "generate", "bundled", "-n", str(N_STAYS), "--seed", str(seed)]
-        subprocess.run([*command, "--out", str(folder / f"{name}.parquet")], check=True, cwd=ROOT, capture_output=True)
+    names, drawn = ("stays", "never-seen", "theirs"), folder / "all"
+    command = [sys.executable, "-m", "service.cli", "generate", "bundled", "-n", str(len(names) * N_STAYS)]
+    subprocess.run([*command, "--out", str(drawn)], check=True, cwd=ROOT, capture_output=True)
+    stays = pd.read_parquet(drawn)
+    for number, name in enumerate(names):
+        stays[stays["stay_id"] % len(names) == number].to_parquet(folder / f"{name}.parquet", index=False)
+    drawn.unlink()
     pd.read_parquet(folder / "theirs.parquet").to_csv(folder / "theirs.csv", index=False)
     return folder
 
