@@ -48,22 +48,22 @@ TITLE: TypeAdapter[str] = TypeAdapter(Title)
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
 
 
-def archive_download(model_id: str, services: Services) -> Response:
+def archive_download(model: ModelRecord, services: Services) -> Response:
     """The folder of a model as a zip, which goes once it is sent. NotFound, also if the model goes meanwhile.
 
     HTTPException 503 where it would have to be in the memory, and that has no room for it.
     """
-    folder, files = services.store.model_dir(model_id), services.store.files
-    n_bytes = sum(entry.bytes for entry in services.store.model(model_id).files.values())
+    folder, files = services.store.model_dir(model.id), services.store.files
+    n_bytes = sum(entry.bytes for entry in model.files.values())
     with ExitStack() as stack:
-        path = _beside_or_in_memory(stack, services.store, name=f"{model_id}.zip", n_bytes=n_bytes)
+        path = _beside_or_in_memory(stack, services.store, name=f"{model.id}.zip", n_bytes=n_bytes)
         try:
             _pack(folder, path, files)
         except FileNotFoundError:
-            raise NotFound("model", model_id) from None
+            raise NotFound("model", model.id) from None
         sha256 = file_sha256(path)
         cleanup = stack.pop_all().close  # the folder stays in use until the file is sent
-    return Download(path, sha256=sha256, media_type=ZIP, filename=f"model-{model_id}.zip", cleanup=cleanup)
+    return Download(path, sha256=sha256, media_type=ZIP, filename=f"model-{model.id}.zip", cleanup=cleanup)
 
 
 def _beside_or_in_memory(stack: ExitStack, store: ArtifactStore, *, name: str, n_bytes: int) -> Path:

@@ -70,10 +70,10 @@ def get_report_html(model_id: str, request: Request, services: ServicesDep, call
 @router.get("/{model_id}/archive", response_class=Response)
 def get_archive(model_id: str, request: Request, services: ServicesDep, caller: CallerDep) -> Response:
     """The model as a zip of safetensors and JSON, to be imported elsewhere."""
-    sha256 = services.store.model(model_id).sha256
-    handed_out = event("model.export", f"model/{model_id}", caller=caller, sha256=sha256)
+    model = services.store.model(model_id)
+    handed_out = event("model.export", f"model/{model_id}", caller=caller, sha256=model.sha256)
     with recorded_download(request, handed_out, services):
-        return archive_download(model_id, services)
+        return archive_download(model, services)
 
 
 @router.delete("/{model_id}", status_code=204)

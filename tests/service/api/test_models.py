@@ -226,7 +226,7 @@ def test_an_archive_is_packed_as_ours_are(client: httpx.Client, method: int) -> 
 def test_an_archive_that_is_being_sent_is_not_swept(store: ArtifactStore, jobs: JobStore, queue: JobQueue) -> None:
     add_model(store)
     services: Services = create_app(queue.settings, redis_url="redis://127.0.0.1:1").state.services
-    response = archive_download("model-1", services)
+    response = archive_download(store.model("model-1"), services)
     assert isinstance(response, Download)
     assert response.cleanup is not None
     assert store.sweep_staging(max_age_seconds=-60) == 0
